@@ -1,0 +1,198 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// Every target is compiled in Swift 6 mode; warnings are errors so that CI and a developer see the same thing.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// The modules whose inner loops work on raw bytes: dynamic exclusivity checks cost a third of the per-message path there.
+let hot: [SwiftSetting] = strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
+/// lld links an executable in half of the default linker's time.
+let fastLink: [LinkerSetting] = [.unsafeFlags(["-use-ld=lld"], .when(platforms: [.linux]))]
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+
+/// A service: a library that tests can run in-process, and an executable of three lines.
+func service(_ library: String, dependencies: [Target.Dependency], settings: [SwiftSetting] = strict) -> [Target] {
+    [
+        .target(
+            name: library,
+            dependencies: dependencies,
+            path: "Services/\(library.replacing("Service", with: ""))",
+            exclude: ["Main", "README.md"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "\(library)Main",
+            dependencies: [.target(name: library)],
+            path: "Services/\(library.replacing("Service", with: ""))/Main",
+            swiftSettings: strict,
+            linkerSettings: fastLink
+        ),
+    ]
+}
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .executable(name: "bus", targets: ["BusServiceMain"]),
+        .executable(name: "users", targets: ["UsersServiceMain"]),
+        .executable(name: "things", targets: ["ThingsServiceMain"]),
+        .executable(name: "http-adapter", targets: ["HTTPAdapterMain"]),
+        .executable(name: "writer-postgres", targets: ["WriterPostgresMain"]),
+        .executable(name: "reader-postgres", targets: ["ReaderPostgresMain"]),
+        .executable(name: "fuzz", targets: ["Fuzz"]),
+        .executable(name: "bench", targets: ["Bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration.git", from: "1.4.0",
+            traits: ["JSON", "CommandLineArguments"]),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+    ],
+    targets: [
+        // C libraries, each imported in one place.
+        .systemLibrary(name: "CPQ", path: "Shared/C/CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLinux", path: "Shared/C/CLinux"),
+
+        // Shared, lowest first; an import goes one way only.
+        .target(name: "Core", path: "Shared/Core", swiftSettings: hot),
+        .target(
+            name: "Messaging", dependencies: ["Core", nio], path: "Shared/Messaging",
+            exclude: ["RawMessage.proto"], swiftSettings: hot),
+        .target(
+            name: "Bus", dependencies: ["Core", "Messaging", nio, nioPosix, logging], path: "Shared/Bus",
+            swiftSettings: hot),
+        .target(
+            name: "Observability", dependencies: ["Core", nio, nioPosix, nioHTTP1, logging, metrics, tracing],
+            path: "Shared/Observability", swiftSettings: strict),
+        .target(
+            name: "Postgres", dependencies: ["Core", "CPQ", nio, logging], path: "Shared/Postgres",
+            swiftSettings: hot),
+        .target(
+            name: "Identity", dependencies: ["Core", "Messaging", "Bus", crypto, cryptoExtras, jwt, logging],
+            path: "Shared/Identity", swiftSettings: strict),
+        .target(
+            name: "ServiceKit",
+            dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", lifecycle, configuration, logging],
+            path: "Shared/ServiceKit", swiftSettings: strict),
+        .target(
+            name: "HTTPKit",
+            dependencies: ["Core", "Bus", "Identity", "Observability", "ServiceKit", hummingbird, logging],
+            path: "Shared/HTTPKit", swiftSettings: strict),
+        .target(
+            name: "AdapterKit",
+            dependencies: ["Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", crypto, logging],
+            path: "Shared/AdapterKit", swiftSettings: hot),
+    ]
+        + service(
+            "BusService",
+            dependencies: ["Core", "Messaging", "Bus", "Observability", "ServiceKit", "CLinux", logging, lifecycle],
+            settings: hot)
+        + service(
+            "UsersService",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
+            ])
+        + service(
+            "ThingsService",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
+            ])
+        + service(
+            "HTTPAdapter",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
+                nioHTTP1,
+            ],
+            settings: hot)
+        + service(
+            "WriterPostgres",
+            dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", nio],
+            settings: hot)
+        + service(
+            "ReaderPostgres",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
+            ])
+        + [
+            // Tests/TestKit: private PostgreSQL clusters, processes of the product, HTTP by hand, temporary folders.
+            .target(
+                name: "TestKit", dependencies: ["Core", "Messaging", "Bus", "Postgres", nio, nioPosix, logging],
+                path: "Tests/TestKit", swiftSettings: strict),
+
+            .testTarget(name: "CoreTests", dependencies: ["Core"], path: "Tests/Unit/Core", swiftSettings: strict),
+            .testTarget(
+                name: "MessagingTests", dependencies: ["Core", "Messaging", nio], path: "Tests/Unit/Messaging",
+                swiftSettings: strict),
+            .testTarget(
+                name: "BusServiceTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio],
+                path: "Tests/Unit/Bus", swiftSettings: strict),
+            .testTarget(
+                name: "KitTests",
+                dependencies: [
+                    "Core", "Bus", "Identity", "Observability", "ServiceKit", "HTTPKit", "AdapterKit", "TestKit", nio,
+                ], path: "Tests/Unit/Kit", swiftSettings: strict),
+
+            .testTarget(
+                name: "BusContractTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio, nioPosix],
+                path: "Tests/Integration/BusContract", swiftSettings: strict),
+            .testTarget(
+                name: "PostgresTests", dependencies: ["Core", "Postgres", "TestKit", logging],
+                path: "Tests/Integration/Postgres", swiftSettings: strict),
+            .testTarget(
+                name: "UsersTests", dependencies: ["UsersService", "Identity", "HTTPKit", "TestKit"],
+                path: "Tests/Integration/Users", swiftSettings: strict),
+            .testTarget(
+                name: "ThingsTests", dependencies: ["ThingsService", "AdapterKit", "Identity", "HTTPKit", "TestKit"],
+                path: "Tests/Integration/Things", swiftSettings: strict),
+            .testTarget(
+                name: "HTTPAdapterTests", dependencies: ["HTTPAdapter", "AdapterKit", "Messaging", "TestKit"],
+                path: "Tests/Integration/HTTPAdapter", swiftSettings: strict),
+            .testTarget(
+                name: "StorageTests",
+                dependencies: ["WriterPostgres", "ReaderPostgres", "Messaging", "Postgres", "TestKit"],
+                path: "Tests/Integration/Storage", swiftSettings: strict),
+
+            .testTarget(
+                name: "EndToEndTests", dependencies: ["Core", "TestKit"], path: "Tests/EndToEnd", swiftSettings: strict),
+            .testTarget(
+                name: "FaultTests", dependencies: ["Core", "Messaging", "Bus", "TestKit"], path: "Tests/Faults",
+                swiftSettings: strict),
+
+            .executableTarget(
+                name: "Fuzz", dependencies: ["Core", "Messaging", nio], path: "Tests/Fuzz", swiftSettings: hot,
+                linkerSettings: fastLink),
+            .executableTarget(
+                name: "Bench",
+                dependencies: ["Core", "Messaging", "Bus", "Postgres", "CLinux", nio, nioPosix, nioHTTP1, hummingbird],
+                path: "Benchmarks", exclude: ["README.md"], swiftSettings: hot, linkerSettings: fastLink),
+        ]
+)

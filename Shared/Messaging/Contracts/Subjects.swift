@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The subjects that services share: who listens where is in each service's README.
+public enum Subjects {
+    /// Everything devices publish: `channels.<channel>[.<subtopic>]`, a ``RawMessage`` each.
+    public static let allMessages = "channels.>"
+    /// Every change that a service announces: `events.<service>.<entity>.<what>`, an ``EntityEvent`` as JSON each.
+    public static let allEvents = "events.>"
+    public static let thingsEvents = "events.things.>"
+    public static let usersEvents = "events.users.>"
+
+    /// ``IdentifyRequest`` → ``IdentifyResponse``.
+    public static let identifyThing = "rpc.things.identify"
+    /// ``AuthorizeRequest`` → ``AuthorizeResponse``.
+    public static let authorizeThing = "rpc.things.authorize"
+    /// ``ChannelLookupRequest`` → ``ChannelLookupResponse``.
+    public static let lookUpChannel = "rpc.things.channel"
+    /// Empty request → a JWK set (RFC 7517 section 5).
+    public static let tokenKeys = "rpc.users.keys"
+    /// Empty request → ``RevokedSessions``.
+    public static let revokedSessions = "rpc.users.revoked"
+}
+
+/// The streams that the bus itself declares at start, and their well-known durable consumers.
+public enum Streams {
+    /// Captures ``Subjects/allMessages``.
+    public static let messages = "messages"
+    /// Captures ``Subjects/allEvents``.
+    public static let events = "events"
+    /// Captures `dead.>`: what a durable consumer gave up on, subject `dead.<stream>.<consumer>`.
+    public static let deadLetters = "dead-letters"
+    /// The durable consumer by which `writer-postgres` reads ``messages``.
+    public static let writerConsumer = "writer-postgres"
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+
+/// Asks `things` whose key this is. The key itself never travels: its SHA-256 does.
+public struct IdentifyRequest: Codable, Sendable, Equatable {
+    /// SHA-256 of the key's UTF-8 bytes, lower-case hexadecimal (64 characters).
+    public var keyHash: String
+
+    public init(keyHash: String) { self.keyHash = keyHash }
+}
+
+public struct IdentifyResponse: Codable, Sendable, Equatable {
+    public struct Thing: Codable, Sendable, Equatable {
+        public var id: ThingID
+        public var domain: DomainID
+
+        public init(id: ThingID, domain: DomainID) {
+            self.id = id
+            self.domain = domain
+        }
+    }
+
+    /// nil: no enabled thing has this key.
+    public var thing: Thing?
+
+    public init(thing: Thing?) { self.thing = thing }
+}
+
+/// Asks `things` what a thing may do on a channel.
+public struct AuthorizeRequest: Codable, Sendable, Equatable {
+    public var thing: ThingID
+    /// The channel's identifier, or its route within `domain`, as it stood in the path or topic.
+    public var channel: String
+    /// The domain's identifier or route where the path named one (`/m/<domain>/c/<channel>`); it must then be the channel's.
+    public var domain: String?
+
+    public init(thing: ThingID, channel: String, domain: String? = nil) {
+        self.thing = thing
+        self.channel = channel
+        self.domain = domain
+    }
+}
+
+public struct AuthorizeResponse: Codable, Sendable, Equatable {
+    public struct Rights: Codable, Sendable, Equatable {
+        public var channel: ChannelID
+        public var domain: DomainID
+        public var publish: Bool
+        public var subscribe: Bool
+
+        public init(channel: ChannelID, domain: DomainID, publish: Bool, subscribe: Bool) {
+            self.channel = channel
+            self.domain = domain
+            self.publish = publish
+            self.subscribe = subscribe
+        }
+    }
+
+    public enum Outcome: Codable, Sendable, Equatable {
+        /// The channel exists, thing and channel are enabled and belong to the same domain; what it may do there
+        /// (both false: not connected).
+        case known(Rights)
+        /// No such channel for this thing: absent, disabled, or in another domain (not told apart, so that identifiers cannot be probed).
+        case unknownChannel
+        /// The thing is disabled or gone.
+        case unknownThing
+    }
+
+    public var outcome: Outcome
+
+    public init(outcome: Outcome) { self.outcome = outcome }
+}
+
+/// Asks `things` which channel this is, for a person's request that is decided by domain and role.
+public struct ChannelLookupRequest: Codable, Sendable, Equatable {
+    /// Identifier, or route within `domain`.
+    public var channel: String
+    public var domain: String?
+
+    public init(channel: String, domain: String? = nil) {
+        self.channel = channel
+        self.domain = domain
+    }
+}
+
+public struct ChannelLookupResponse: Codable, Sendable, Equatable {
+    public struct Channel: Codable, Sendable, Equatable {
+        public var id: ChannelID
+        public var domain: DomainID
+
+        public init(id: ChannelID, domain: DomainID) {
+            self.id = id
+            self.domain = domain
+        }
+    }
+
+    public var channel: Channel?
+
+    public init(channel: Channel?) { self.channel = channel }
+}

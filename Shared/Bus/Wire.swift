@@ -18,6 +18,12 @@
 ///
 /// Headers: a run of `u8 type, u8 length, bytes`; see ``Wire/HeaderType``. Unknown types are carried along and ignored.
 ///
+/// A reply subject is either in the publisher's own inbox (`inbox.<connection>.<n>`) or one that its role may publish to. Everybody may answer
+/// to an inbox; `inbox.` subjects reach their connection only, never a subscription, not even one to `>`.
+///
+/// One reader at a time per durable consumer: a second consume takes over, the first gets failed(takenOver) with its token. A consume on
+/// a connection that already reads through that consumer replaces the earlier one likewise.
+///
 /// A core delivery does not name the subscription: a connection receives each message once, however many of its subscriptions match, and
 /// the client hands it to each of them. Queue and stream deliveries name theirs.
 ///
@@ -92,6 +98,17 @@ public enum Wire {
     public enum HeaderType: UInt8, Sendable {
         case messageID = 1
         case traceparent = 2
+        /// The remaining types are on dead letters only (subject `dead.<stream>.<consumer>`, payload as it was). Subject of the original; one
+        /// longer than 255 bytes is spread over several headers of this type, in order.
+        case originalSubject = 16
+        /// u64: the original's sequence number in its stream.
+        case originalSequence = 17
+        /// Why it was given up, UTF-8, cut at 255 bytes.
+        case reason = 18
+        /// u32: how often it had been delivered.
+        case deliveryCount = 19
+        /// i64: when the original was stored, nanoseconds since 1970.
+        case originalStoredAt = 20
     }
 
     public enum Command: UInt16, Sendable {
@@ -133,6 +150,8 @@ public enum Wire {
         case invalidConfiguration = 10
         case unknownRole = 11
         case shuttingDown = 12
+        /// A consume ended because another reader began to read through the same durable consumer.
+        case takenOver = 13
     }
 
     public struct Hello: Codable, Sendable {

@@ -26,7 +26,7 @@ test: install-test ## unit, integration, end-to-end and fault tests
 	@deploy/local/test
 
 test-compose: ## build the image, bring the compose stack up in a container engine, break it, check it
-	@deploy/compose/test
+	@Tests/Compose/run
 
 bench: ## measure against peers and limits; writes Benchmarks/results/
 	@deploy/local/install run test bench

@@ -34,36 +34,3 @@ public struct RawMessage: Sendable, Equatable {
         self.payload = payload
     }
 }
-
-/// The protocol by which a message came in; the text is what is stored.
-public struct Transport: RawRepresentable, Hashable, Sendable, Codable {
-    public let rawValue: String
-
-    public init(rawValue: String) { self.rawValue = rawValue }
-
-    public static let http = Transport(rawValue: "http")
-    public static let webSocket = Transport(rawValue: "ws")
-    public static let mqtt = Transport(rawValue: "mqtt")
-    public static let coap = Transport(rawValue: "coap")
-}
-
-/// What a payload is.
-public enum ContentType: Hashable, Sendable {
-    case senmlJSON
-    case senmlCBOR
-    case json
-    case octetStream
-    /// Any other media type: stored as binary under this name. Lower case, without parameters.
-    case other(String)
-
-    /// The media type as text (RFC 8428 section 12.3 for SenML's).
-    public var mediaType: String {
-        switch self {
-        case .senmlJSON: "application/senml+json"
-        case .senmlCBOR: "application/senml+cbor"
-        case .json: "application/json"
-        case .octetStream: "application/octet-stream"
-        case .other(let name): name
-        }
-    }
-}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import NIOCore
+
+/// A decoded envelope that leaves its text and payload where they are: for consumers that want bytes, not Strings.
+///
+/// Everything is checked while it is made, as ``RawMessage/init(decoding:)`` does; the accessors only slice.
+public struct RawMessageView: Sendable {
+    /// The envelope's bytes; the view keeps them alive.
+    public let buffer: ByteBuffer
+    public private(set) var domain = DomainID(high: 0, low: 0)
+    public private(set) var channel = ChannelID(high: 0, low: 0)
+    public private(set) var publisher = ThingID(high: 0, low: 0)
+    public private(set) var created: Int64 = 0
+    /// Made without allocation for the known types; a message without one is binary.
+    public private(set) var contentType = ContentType.octetStream
+    private var subtopicRange = 0..<0
+    private var transportRange = 0..<0
+    private var payloadRange = 0..<0
+
+    /// Longest `protocol`: the names in use have two to four letters.
+    static let maximumTransportBytes = 32
+
+    /// Reads the readable bytes of `buffer` as one envelope.
+    ///
+    /// Unknown fields are skipped, of a repeated field the last one counts, as protobuf has it.
+    public init(decoding buffer: ByteBuffer) throws(RawMessageError) {
+        self.buffer = buffer
+        var fields = Fields()
+        let failure = buffer.withUnsafeReadableBytes { bytes -> RawMessageError? in
+            do throws(RawMessageError) {
+                try fields.read(bytes)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+        domain = fields.domain
+        channel = fields.channel
+        publisher = fields.publisher
+        created = fields.created
+        contentType = fields.contentType
+        subtopicRange = fields.subtopic
+        transportRange = fields.transport
+        payloadRange = fields.payload
+    }
+
+    /// Shares the envelope's storage.
+    public var payload: ByteBuffer {
+        buffer.getSlice(at: buffer.readerIndex + payloadRange.lowerBound, length: payloadRange.count) ?? ByteBuffer()
+    }
+
+    public var transport: Transport { Transport(rawValue: text(transportRange)) }
+
+    public var subtopic: String { text(subtopicRange) }
+
+    /// Calls `body` with the subtopic's bytes: dotted form, UTF-8, without control characters.
+    public func withSubtopic<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withBytes(subtopicRange, body)
+    }
+
+    /// Calls `body` with the bytes of the protocol's name.
+    public func withTransport<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withBytes(transportRange, body)
+    }
+
+    /// Calls `body` with the payload's bytes.
+    public func withPayload<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withBytes(payloadRange, body)
+    }
+
+    private func text(_ range: Range<Int>) -> String {
+        withBytes(range) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func withBytes<Result>(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        buffer.withUnsafeReadableBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+}
+
+extension RawMessageView {
+    /// What is found while reading: ranges count from the first readable byte.
+    private struct Fields {
+        var domain = DomainID(high: 0, low: 0)
+        var channel = ChannelID(high: 0, low: 0)
+        var publisher = ThingID(high: 0, low: 0)
+        var created: Int64 = 0
+        var contentType = ContentType.octetStream
+        var subtopic = 0..<0
+        var transport = 0..<0
+        var payload = 0..<0
+        /// A bit for each field that was there.
+        var seen: UInt32 = 0
+
+        mutating func read(_ bytes: UnsafeRawBufferPointer) throws(RawMessageError) {
+            var reader = ProtobufReader(bytes)
+            while let tag = try reader.nextTag() {
+                guard let field = RawMessageError.Field(rawValue: tag.number) else {
+                    try reader.skip(tag)
+                    continue
+                }
+                seen |= 1 << field.rawValue
+                if field == .created {
+                    guard tag.wireType == .varint else { throw .wrongWireType(field) }
+                    created = Int64(bitPattern: try reader.varint())
+                    continue
+                }
+                guard tag.wireType == .lengthDelimited else { throw .wrongWireType(field) }
+                let range = try reader.lengthDelimited()
+                try take(field, range, UnsafeRawBufferPointer(rebasing: bytes[range]))
+            }
+            // proto3 leaves empty values out: only these may not be.
+            for field in [RawMessageError.Field.channel, .domain, .publisher, .transport]
+            where seen & 1 << field.rawValue == 0 {
+                throw .missing(field)
+            }
+        }
+
+        private mutating func take(
+            _ field: RawMessageError.Field, _ range: Range<Int>, _ bytes: UnsafeRawBufferPointer
+        ) throws(RawMessageError) {
+            switch field {
+            case .channel: channel = try identifier(bytes, field)
+            case .domain: domain = try identifier(bytes, field)
+            case .publisher: publisher = try identifier(bytes, field)
+            case .subtopic:
+                try checkText(bytes, field, limit: Limits.subtopicBytes)
+                subtopic = range
+            case .transport:
+                guard !bytes.isEmpty else { throw .missing(field) }
+                try checkText(bytes, field, limit: maximumTransportBytes)
+                transport = range
+            case .payload:
+                guard bytes.count <= Limits.payloadBytes else { throw .tooLong(field) }
+                payload = range
+            case .contentType:
+                guard !bytes.isEmpty else {
+                    contentType = .octetStream
+                    return
+                }
+                guard bytes.count <= ContentType.maximumMediaTypeBytes else { throw .tooLong(field) }
+                guard let type = ContentType(mediaType: bytes) else { throw .invalidText(field) }
+                contentType = type
+            case .created: throw .wrongWireType(field)
+            }
+        }
+
+        private func identifier<Kind>(
+            _ bytes: UnsafeRawBufferPointer, _ field: RawMessageError.Field
+        ) throws(RawMessageError) -> Identifier<Kind> {
+            guard let identifier = Identifier<Kind>(utf8: bytes) else { throw .invalidIdentifier(field) }
+            return identifier
+        }
+
+        private func checkText(
+            _ bytes: UnsafeRawBufferPointer, _ field: RawMessageError.Field, limit: Int
+        ) throws(RawMessageError) {
+            guard bytes.count <= limit else { throw .tooLong(field) }
+            guard UTF8Validation.isValidText(bytes) else { throw .invalidText(field) }
+        }
+    }
+}

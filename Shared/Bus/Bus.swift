@@ -23,18 +23,43 @@ public protocol Bus: Sendable {
     ///   ``BusError/storageFailed``; ``BusError/disconnected`` when the connection broke before the answer: it may or may not be stored.
     func publishDurably(_ message: BusMessage) async throws(BusError) -> PublishReceipt
 
-    /// As ``publishDurably(_:)`` without a task: `completion` is called once, on the connection's own thread.
+    /// As ``publishDurably(_:)`` without a task: `completion` is called once, on the connection's own thread or, for what is refused before
+    /// anything was sent, on the caller's before this returns.
+    ///
+    /// Never suspends: ``BusError/overloaded`` when too much is queued or in flight. `completion` must not block; it may publish.
     func publishDurably(
         _ message: BusMessage, completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void)
 
-    /// Sends a request and waits for the first answer.
-    /// - Throws: ``BusError/noResponders`` at once when nobody listens, ``BusError/timeout`` after `timeout`.
+    /// As ``publishDurably(_:completion:)`` for the hottest paths: subject and payload are written straight into the outgoing buffer.
+    ///
+    /// - Parameters:
+    ///   - writeSubject: appends the subject's bytes, which are then validated like any subject.
+    ///   - writePayload: appends the payload. Both closures may only append, and run at once, at most once, under the connection's lock:
+    ///     calling the bus from them deadlocks.
+    func publishDurably(
+        headers: BusHeaders, writeSubject: (inout ByteBuffer) -> Void, writePayload: (inout ByteBuffer) -> Void,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void)
+
+    /// As ``publish(_:)`` without a task, for code on an event loop: never suspends.
+    /// - Throws: as ``publish(_:)``, and ``BusError/overloaded`` when too much is queued.
+    func publishNow(
+        headers: BusHeaders, writeSubject: (inout ByteBuffer) -> Void, writePayload: (inout ByteBuffer) -> Void
+    ) throws(BusError)
+
+    /// Sends a request and waits for the first answer; `message.reply` is set by the engine.
+    ///
+    /// A task that is cancelled gives up waiting as if the time were over.
+    /// - Throws: ``BusError/noResponders`` at once when nobody listens, ``BusError/timeout`` after `timeout`, ``BusError/disconnected`` when
+    ///   there is no connection or it broke before the answer, ``BusError/overloaded`` with too many requests under way.
     func request(_ message: BusMessage, timeout: Duration) async throws(BusError) -> BusMessage
 
     /// Listens to a filter. With `queueGroup`, each message goes to one member of the group only.
     ///
     /// The subscription survives reconnects (messages of the time between are not replayed).
-    /// Returns once the engine has confirmed it, so that what is published from then on is seen.
+    /// Returns once the engine has confirmed it, so that what is published from then on is seen; without a connection it waits for one.
+    /// A cancelled task gives up with ``BusError/disconnected``.
+    ///
+    /// It ends when it is cancelled, or when both the subscription and its `batches` are no longer referenced.
     func subscribe(_ filter: String, queueGroup: String?) async throws(BusError) -> any BusSubscription
 
     /// Creates the stream or brings its configuration to `configuration`.
@@ -47,6 +72,8 @@ public protocol Bus: Sendable {
     /// Reads from a stream through a durable consumer, which is created, or brought to `configuration`, first.
     ///
     /// Survives reconnects: delivery goes on behind the last acknowledged message; what was delivered and not acknowledged comes again.
+    /// Waits for a connection, and ends, like ``subscribe(_:queueGroup:)``; also with ``BusError/takenOver`` once another reader, here
+    /// or in another process, reads through the same consumer.
     func consume(stream: String, _ configuration: ConsumerConfiguration) async throws(BusError) -> any BusConsumer
 
     /// - Throws: ``BusError/notFound``.
@@ -58,10 +85,13 @@ public protocol Bus: Sendable {
     /// - Returns: messages with `sequence >= from`, up to about `maximumBytes`; empty at the end of the stream.
     func read(stream: String, from sequence: UInt64, maximumBytes: Int) async throws(BusError) -> [StreamMessage]
 
-    /// Connection changes as they happen; a cache that lives on events must be emptied at each `.connected`.
+    /// Connection changes as they happen, beginning with `.connected` when there is a connection now.
+    ///
+    /// `.connected` comes after every subscription and consumer is in force again, so a cache that lives on events must be emptied at each
+    /// `.connected` and may be filled from then on. Of a reader that does not keep up only the newest 16 events are kept.
     func connectionEvents() -> AsyncStream<BusConnectionEvent>
 
-    /// Flushes what is queued and closes.
+    /// Sends what is queued, waits a bounded time for the answers to durable publishes, and closes. Subscriptions end without an error.
     func close() async
 }
 
@@ -83,7 +113,7 @@ public struct BusMessage: Sendable, Equatable {
 
 /// The few headers that travel beside a payload.
 public struct BusHeaders: Sendable, Equatable {
-    /// At most 64 bytes. Within a stream's duplicate window a second publish with the same identifier is acknowledged with the first one's
+    /// 1 to 64 bytes of UTF-8 (``BusError/invalidConfiguration(_:)`` otherwise). Within a stream's duplicate window a second publish with the same identifier is acknowledged with the first one's
     /// sequence number and not stored again.
     public var messageID: String?
     /// W3C Trace Context `traceparent`, 55 characters.
@@ -109,7 +139,7 @@ public struct PublishReceipt: Sendable, Equatable {
     }
 }
 
-/// Messages of one core subscription, in batches: all that one read of the connection brought.
+/// Messages of one core subscription, in batches: all that came since the last one was taken.
 ///
 /// Buffered up to a limit in bytes (policy: when it is passed, the subscription ends with ``BusError/slowConsumer`` and the receiver decides).
 public protocol BusSubscription: Sendable {
@@ -136,9 +166,15 @@ public enum BusError: Error, Sendable, Equatable {
     case budgetSpent(retryAfterSeconds: Int)
     /// Writing or syncing the log failed: nothing is acknowledged until it works again.
     case storageFailed(String)
+    /// Too much is queued or in flight on this connection: nothing was sent; worth a retry in a moment.
+    case overloaded
+    /// The receiver did not keep up with what it subscribed to, and was cut off.
     case slowConsumer
+    /// Another reader began to read through the same durable consumer.
+    case takenOver
     case notFound(String)
     case invalidConfiguration(String)
     case protocolViolation(String)
+    /// ``Bus/close()`` was called.
     case closed
 }

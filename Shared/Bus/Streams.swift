@@ -164,8 +164,13 @@ public protocol BusConsumer: Sendable {
     /// The stream as it stood when reading began (again): a new `id` means that positions kept elsewhere are void.
     /// A reconnect after which the stream has another identity ends the sequence with ``BusError/notFound``.
     var stream: StreamState { get }
-    /// All that one read of the connection brought. The unacknowledged window bounds what is buffered.
+    /// All that came since the last batch was taken. The unacknowledged window bounds what is buffered.
+    ///
+    /// After a reconnect what was buffered and not yet taken is discarded, as it comes again.
     var batches: AsyncThrowingStream<[StreamMessage], any Error> { get }
+    // The four verdicts are sent in the background, coalesced; one that is lost with the connection, or that finds the connection's
+    // outgoing queue full, means that the message comes again.
+
     /// Acknowledges this one message.
     func acknowledge(_ sequence: UInt64)
     /// Acknowledges everything delivered up to and including `sequence`.

@@ -109,7 +109,7 @@ let package = Package(
             path: "Shared/HTTPKit", swiftSettings: strict),
         .target(
             name: "AdapterKit",
-            dependencies: ["Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", crypto, logging],
+            dependencies: ["Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, crypto, logging],
             path: "Shared/AdapterKit", swiftSettings: hot),
     ]
         + service(
@@ -141,6 +141,7 @@ let package = Package(
             "ReaderPostgres",
             dependencies: [
                 "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
+                "AdapterKit",
             ])
         + [
             // Tests/TestKit: private PostgreSQL clusters, processes of the product, HTTP by hand, temporary folders.

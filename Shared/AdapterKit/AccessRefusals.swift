@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+
+/// Why a thing is refused; the reasons are stable, counters and problem types are named by them.
+extension ServiceError {
+    static let unknownKey = ServiceError(
+        .unauthenticated, reason: "unknown-key", "No enabled thing has this key.")
+
+    static let keyOfAnotherThing = ServiceError(
+        .unauthenticated, reason: "key-of-another-thing", "The key does not belong to the thing that is named.")
+
+    /// Absent, disabled and foreign channels are not told apart, so that identifiers cannot be probed.
+    static let unknownChannel = ServiceError(
+        .notFound, reason: "unknown-channel", "There is no such channel for this thing.")
+
+    static func notAllowed(_ right: AccessRight) -> ServiceError {
+        switch right {
+        case .publish:
+            ServiceError(.forbidden, reason: "publish-not-allowed", "The thing may not publish to this channel.")
+        case .subscribe:
+            ServiceError(.forbidden, reason: "subscribe-not-allowed", "The thing may not subscribe to this channel.")
+        }
+    }
+
+    /// Whether the right is not known and cannot be asked for now.
+    static func thingsAway(_ detail: String) -> ServiceError {
+        ServiceError(
+            .unavailable, reason: "things-unavailable",
+            "Whether this is allowed cannot be found out at the moment; try again.", detail: detail,
+            retryAfterSeconds: 1)
+    }
+
+    static let tooManyQuestions = ServiceError(
+        .unavailable, reason: "authorization-queue-full",
+        "Too many unknown credentials are waiting to be checked; try again.", retryAfterSeconds: 1)
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Crypto
+
+/// A presented key, by a keyed 128-bit hash whose seed lives and dies with the process: what the cache is searched by, so that no key is
+/// kept and no SHA-256 is computed for a key that is known.
+struct KeyFingerprint: Hashable, Sendable {
+    let high: UInt64
+    let low: UInt64
+}
+
+/// Makes fingerprints with a random seed of its own.
+struct KeyFingerprinter: Sendable {
+    private let seeds: (UInt64, UInt64, UInt64, UInt64)
+
+    init() {
+        var generator = SystemRandomNumberGenerator()
+        seeds = (generator.next(), generator.next(), generator.next(), generator.next())
+    }
+
+    func fingerprint(_ key: Substring) -> KeyFingerprint {
+        key.utf8.withContiguousStorageIfAvailable { fingerprint(UnsafeRawBufferPointer($0)) }
+            ?? Array(key.utf8).withUnsafeBytes { fingerprint($0) }
+    }
+
+    /// SipHash twice under independent 128-bit prefixes; Swift's own per-process seed comes on top.
+    private func fingerprint(_ bytes: UnsafeRawBufferPointer) -> KeyFingerprint {
+        var first = Hasher()
+        first.combine(seeds.0)
+        first.combine(seeds.1)
+        first.combine(bytes: bytes)
+        var second = Hasher()
+        second.combine(seeds.2)
+        second.combine(seeds.3)
+        second.combine(bytes: bytes)
+        return KeyFingerprint(
+            high: UInt64(truncatingIfNeeded: first.finalize()), low: UInt64(truncatingIfNeeded: second.finalize()))
+    }
+}
+
+/// The form in which `things` stores keys and is asked about them.
+enum KeyHash {
+    /// SHA-256 of the key's UTF-8 bytes as 64 lower-case hexadecimal digits.
+    static func hexadecimal(of key: Substring) -> String {
+        var hash = SHA256()
+        if key.utf8.withContiguousStorageIfAvailable({ hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }) == nil
+        {
+            Array(key.utf8).withUnsafeBytes { hash.update(bufferPointer: $0) }
+        }
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(64)
+        for byte in hash.finalize() {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

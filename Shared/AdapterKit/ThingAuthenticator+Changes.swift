@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import Foundation
+import Logging
+import Messaging
+import NIOCore
+
+extension ThingAuthenticator {
+    /// Hears of changes until cancelled. Nothing is remembered while this is not running.
+    public func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.hearChanges() }
+            group.addTask { await self.watchConnection() }
+            group.addTask { await self.recheckSessions() }
+        }
+        cache.empty(isListening: false)
+    }
+
+    /// Calls `onEnd` once when the right that `grant` stands for is gone: at once for a disabled or removed thing or channel and a removed
+    /// connection; otherwise (a rotated key, a changed connection, a reconnect to the bus) after `things` was asked.
+    ///
+    /// - Parameters:
+    ///   - reference: how the client named the channel, as in the request.
+    ///   - onEnd: called on any thread; must not block.
+    public func watch(
+        _ grant: Grant, credential: Credential, reference: ChannelReference,
+        onEnd: @escaping @Sendable (ServiceError) -> Void
+    ) -> LiveSession {
+        watch(
+            LiveSessions.Session(
+                key: fingerprint(credential), keyHash: KeyHash.hexadecimal(of: credential.key), thing: grant.thing,
+                channel: (grant.channel, reference, grant.right), onEnd: onEnd),
+            epoch: grant.epoch)
+    }
+
+    /// As ``watch(_:credential:reference:onEnd:)`` for a connection as such: ends with the thing or its key.
+    public func watch(
+        _ identity: ThingIdentity, credential: Credential, onEnd: @escaping @Sendable (ServiceError) -> Void
+    ) -> LiveSession {
+        watch(
+            LiveSessions.Session(
+                key: fingerprint(credential), keyHash: KeyHash.hexadecimal(of: credential.key), thing: identity.thing,
+                channel: nil, onEnd: onEnd),
+            epoch: identity.epoch)
+    }
+
+    private func watch(_ session: LiveSessions.Session, epoch: UInt64) -> LiveSession {
+        let number = sessions.insert(session)
+        // A change that came before the session was in the table was not applied to it.
+        if !cache.isCurrent(thing: session.thing, channel: session.channel?.id, since: epoch) {
+            sessions.markDue(number)
+        }
+        return LiveSession(number: number, sessions: sessions)
+    }
+
+    private func hearChanges() async {
+        var backOff = BackOff()
+        while !Task.isCancelled {
+            do {
+                let subscription = try await bus.subscribe(Subjects.thingsEvents, queueGroup: nil)
+                backOff.reset()
+                // What changed while nothing was heard is not known.
+                forgetEverything(isListening: true)
+                logger.debug("hearing changes of things")
+                for try await batch in subscription.batches {
+                    for message in batch { apply(message) }
+                }
+                await subscription.cancel()
+            } catch {
+                logger.warning("changes of things are not heard", metadata: ["error": "\(error)"])
+            }
+            forgetEverything(isListening: false)
+            try? await Task.sleep(for: backOff.next())
+        }
+    }
+
+    private func watchConnection() async {
+        for await event in bus.connectionEvents() where event == .connected {
+            forgetEverything(isListening: nil)
+        }
+    }
+
+    private func forgetEverything(isListening: Bool?) {
+        cache.empty(isListening: isListening)
+        sessions.apply(.everything)
+    }
+
+    private func apply(_ message: BusMessage) {
+        let event = try? JSONDecoder().decode(EntityEvent.self, from: Data(message.payload.readableBytesView))
+        // An event that cannot be read may mean anything.
+        let change = event.map(RightsChange.init(event:)) ?? .everything
+        cache.apply(change)
+        sessions.apply(change)
+    }
+}
+
+// Live sessions that are asked about again.
+extension ThingAuthenticator {
+    /// Sessions that are asked about at the same time: a reconnect to the bus asks about all of them.
+    private static let recheckedAtOnce = 64
+
+    private func recheckSessions() async {
+        for await _ in sessions.wakes {
+            while !Task.isCancelled {
+                let due = sessions.takeDue(limit: Self.recheckedAtOnce)
+                if due.isEmpty { break }
+                let isAway = await withTaskGroup(of: Bool.self) { group in
+                    for (number, session) in due {
+                        group.addTask { await self.recheck(number, session) }
+                    }
+                    return await group.contains(false)
+                }
+                // With `things` away, what is connected stays so, and is asked about until there is an answer.
+                if isAway { try? await Task.sleep(for: .milliseconds(Int.random(in: 100...500))) }
+            }
+        }
+    }
+
+    /// - Returns: false when there was no answer; the session is due again.
+    private func recheck(_ number: UInt64, _ session: LiveSessions.Session) async -> Bool {
+        do throws(ServiceError) {
+            let identity = try await withCallback {
+                self.askWhose(session.key, keyHash: session.keyHash, completion: $0)
+            }
+            guard identity.thing == session.thing else { throw .unknownKey }
+            if let channel = session.channel {
+                let key = RightKey(thing: session.thing, channel: channel.reference)
+                let right = try await withCallback { self.askRight(key, completion: $0) }
+                guard right.channel == channel.id else { throw .unknownChannel }
+                guard right.allows(channel.right) else { throw .notAllowed(channel.right) }
+            }
+            return true
+        } catch {
+            switch error.kind {
+            case .unauthenticated, .forbidden, .notFound:
+                sessions.end(number, because: error)
+                return true
+            case .unavailable, .tooManyRequests, .internalFailure, .malformed, .conflict, .payloadTooLarge,
+                .unsupportedMediaType, .unprocessable:
+                sessions.markDue(number)
+                return false
+            }
+        }
+    }
+
+    private func withCallback<Value: Sendable>(
+        _ start: (@escaping @Sendable (Result<Value, ServiceError>) -> Void) -> Void
+    ) async throws(ServiceError) -> Value {
+        let result = await withCheckedContinuation { continuation in
+            start { continuation.resume(returning: $0) }
+        }
+        return try result.get()
+    }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import Logging
+import Messaging
+
+/// Decides what a thing may do: from memory where it can, by asking `things` where it must.
+///
+/// An adapter calls ``decide(_:)`` on its event loop for every message; only on ``AccessDecision/ask`` does it call
+/// ``ask(_:completion:)``. ``run()`` must be running: it hears of changes, takes back what they touch within milliseconds, and ends
+/// the sessions that were registered with ``watch(_:credential:reference:onEnd:)`` when their right is gone.
+///
+/// With `things` away, what is remembered goes on working and everything else is refused as `unavailable`
+/// (`things-unavailable`, retry after 1 s).
+public final class ThingAuthenticator: Sendable {
+    public struct Configuration: Sendable {
+        /// Keys and rights that are remembered; the least recently used go first. About 400 bytes each.
+        public var maximumEntries = 200_000
+        /// After this long a right is asked for anew in the background: a safety net, as changes are announced.
+        public var freshness: Duration = .seconds(60)
+        /// How long a refusal is remembered, to blunt guessing.
+        public var refusalMemory: Duration = .seconds(2)
+        /// How long `things` may take to answer.
+        public var timeout: Duration = .seconds(2)
+        /// Questions under way and requests that wait for them; more are refused.
+        public var maximumQuestions = 1_024
+        public var maximumWaiters = 16_384
+
+        public init() {}
+    }
+
+    let cache: RightsCache
+    let sessions = LiveSessions()
+    let things: ThingsClient
+    let bus: any Bus
+    let logger: Logger
+    private let fingerprinter = KeyFingerprinter()
+    private let identities: Coalescer<KeyFingerprint, Result<ThingIdentity, ServiceError>>
+    private let rights: Coalescer<RightKey, Result<KnownRight, ServiceError>>
+
+    public convenience init(bus: any Bus, configuration: Configuration = Configuration(), logger: Logger) {
+        self.init(bus: bus, configuration: configuration, logger: logger, clock: .monotonic)
+    }
+
+    init(bus: any Bus, configuration: Configuration, logger: Logger, clock: WallClock) {
+        self.bus = bus
+        self.logger = logger
+        things = ThingsClient(bus: bus, timeout: configuration.timeout)
+        cache = RightsCache(
+            configuration: RightsCache.Configuration(
+                maximumEntries: configuration.maximumEntries, freshness: configuration.freshness,
+                refusalMemory: configuration.refusalMemory),
+            clock: clock)
+        identities = Coalescer(
+            maximumKeys: configuration.maximumQuestions, maximumWaiters: configuration.maximumWaiters)
+        rights = Coalescer(maximumKeys: configuration.maximumQuestions, maximumWaiters: configuration.maximumWaiters)
+    }
+
+    /// Answers from memory, at once, on any thread.
+    public func decide(_ request: AccessRequest) -> AccessDecision {
+        guard request.credential.key.utf8.count <= Credential.maximumKeyBytes else { return .refused(.unknownKey) }
+        let lookup = cache.decide(key: fingerprinter.fingerprint(request.credential.key), request: request)
+        if lookup.refreshes { refresh(request) }
+        return lookup.decision
+    }
+
+    /// Asks `things` and remembers the answer; those who ask the same at the same time share one question.
+    ///
+    /// - Parameter completion: called once, maybe before this returns, on any thread.
+    public func ask(
+        _ request: AccessRequest, completion: @escaping @Sendable (Result<Grant, ServiceError>) -> Void
+    ) {
+        let channel = request.channel
+        let right = request.right
+        identify(request.credential) { [self] result in
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(let identity):
+                askRight(RightKey(thing: identity.thing, channel: channel)) { [self] result in
+                    completion(result.flatMap { grant(identity.thing, right: right, known: $0) })
+                }
+            }
+        }
+    }
+
+    /// ``decide(_:)`` and, where memory does not know, ``ask(_:completion:)``.
+    public func authorize(_ request: AccessRequest) async throws(ServiceError) -> Grant {
+        switch decide(request) {
+        case .allowed(let grant): return grant
+        case .refused(let error): throw error
+        case .ask:
+            let result = await withCheckedContinuation { continuation in
+                ask(request) { continuation.resume(returning: $0) }
+            }
+            return try result.get()
+        }
+    }
+
+    /// Finds out whose key it is, without any channel: MQTT's CONNECT.
+    ///
+    /// - Parameter completion: called once, maybe before this returns, on any thread.
+    public func identify(
+        _ credential: Credential, completion: @escaping @Sendable (Result<ThingIdentity, ServiceError>) -> Void
+    ) {
+        guard credential.key.utf8.count <= Credential.maximumKeyBytes else {
+            return completion(.failure(.unknownKey))
+        }
+        let claimed = credential.claimedThing
+        let checked: @Sendable (Result<ThingIdentity, ServiceError>) -> Void = { result in
+            if let claimed, case .success(let identity) = result, identity.thing != claimed {
+                completion(.failure(.keyOfAnotherThing))
+            } else {
+                completion(result)
+            }
+        }
+        let fingerprint = fingerprinter.fingerprint(credential.key)
+        let epoch = cache.epoch
+        if let known = cache.thing(for: fingerprint) {
+            return checked(.success(ThingIdentity(thing: known.thing, domain: known.domain, epoch: epoch)))
+        }
+        askWhose(fingerprint, keyHash: KeyHash.hexadecimal(of: credential.key), completion: checked)
+    }
+
+    func fingerprint(_ credential: Credential) -> KeyFingerprint { fingerprinter.fingerprint(credential.key) }
+
+    private func grant(
+        _ thing: ThingID, right: AccessRight, known: KnownRight
+    ) -> Result<Grant, ServiceError> {
+        guard known.allows(right) else { return .failure(.notAllowed(right)) }
+        return .success(
+            Grant(thing: thing, domain: known.domain, channel: known.channel, right: right, epoch: known.epoch))
+    }
+
+    /// Asks anew for what memory still answers; the answer goes to memory only.
+    private func refresh(_ request: AccessRequest) {
+        let credential = request.credential
+        let channel = request.channel
+        let fingerprint = fingerprinter.fingerprint(credential.key)
+        askWhose(fingerprint, keyHash: KeyHash.hexadecimal(of: credential.key)) { [self] result in
+            guard case .success(let identity) = result else { return }
+            askRight(RightKey(thing: identity.thing, channel: channel)) { _ in }
+        }
+    }
+}
+
+/// Who a thing is, by its key.
+public struct ThingIdentity: Sendable, Equatable {
+    public let thing: ThingID
+    public let domain: DomainID
+    let epoch: UInt64
+}
+
+// Questions to `things`, each asked once however many wait for it.
+extension ThingAuthenticator {
+    /// How often a question is put again because a change came while it was answered; beyond that the answer is used and not remembered.
+    private static let maximumAttempts = 3
+
+    func askWhose(
+        _ key: KeyFingerprint, keyHash: String,
+        completion: @escaping @Sendable (Result<ThingIdentity, ServiceError>) -> Void
+    ) {
+        switch identities.join(key, completion) {
+        case .full: completion(.failure(.tooManyQuestions))
+        case .joined: break
+        case .first:
+            // One task for a question that memory cannot answer, never for a message; the coalescer bounds how many.
+            Task { identities.complete(key, with: await whose(key, keyHash: keyHash)) }
+        }
+    }
+
+    func askRight(_ key: RightKey, completion: @escaping @Sendable (Result<KnownRight, ServiceError>) -> Void) {
+        switch rights.join(key, completion) {
+        case .full: completion(.failure(.tooManyQuestions))
+        case .joined: break
+        case .first:
+            // As above.
+            Task { rights.complete(key, with: await right(key)) }
+        }
+    }
+
+    private func whose(_ key: KeyFingerprint, keyHash: String) async -> Result<ThingIdentity, ServiceError> {
+        for attempt in 1... {
+            let epoch = cache.epoch
+            do throws(BusError) {
+                guard let thing = try await things.identify(keyHash: keyHash) else {
+                    cache.rememberUnknown(key, asked: epoch)
+                    return .failure(.unknownKey)
+                }
+                let isCurrent = cache.remember(thing.id, domain: thing.domain, at: key, asked: epoch)
+                if isCurrent || attempt == Self.maximumAttempts {
+                    return .success(ThingIdentity(thing: thing.id, domain: thing.domain, epoch: epoch))
+                }
+            } catch {
+                return .failure(.thingsAway("identify: \(error)"))
+            }
+        }
+        return .failure(.tooManyQuestions)
+    }
+
+    private func right(_ key: RightKey) async -> Result<KnownRight, ServiceError> {
+        for attempt in 1... {
+            let epoch = cache.epoch
+            let outcome: AuthorizeResponse.Outcome
+            do throws(BusError) {
+                outcome = try await things.authorize(thing: key.thing, channel: key.channel)
+            } catch {
+                return .failure(.thingsAway("authorize: \(error)"))
+            }
+            switch outcome {
+            case .known(let rights):
+                let known = KnownRight(
+                    channel: rights.channel, domain: rights.domain, publish: rights.publish,
+                    subscribe: rights.subscribe, epoch: epoch)
+                if cache.remember(known, at: key, asked: epoch) || attempt == Self.maximumAttempts {
+                    return .success(known)
+                }
+            case .unknownChannel:
+                cache.rememberUnknown(key, asked: epoch)
+                return .failure(.unknownChannel)
+            case .unknownThing:
+                // The key was good a moment ago: whatever is remembered of the thing is out of date.
+                cache.apply(RightsChange(scope: .thing(key.thing), endsSessions: false))
+                return .failure(.unknownKey)
+            }
+        }
+        return .failure(.tooManyQuestions)
+    }
+}

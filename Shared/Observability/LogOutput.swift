@@ -3,8 +3,10 @@ import Synchronization
 
 #if canImport(Glibc)
     import Glibc
+    private let systemWrite = Glibc.write
 #else
     import Darwin
+    private let systemWrite = Darwin.write
 #endif
 
 /// Where log lines go: a file descriptor, a line each, never interleaved.
@@ -14,21 +16,29 @@ public final class LogOutput: Sendable {
     public static let standardOutput = LogOutput(descriptor: STDOUT_FILENO)
     public static let standardError = LogOutput(descriptor: STDERR_FILENO)
 
-    private let write: @Sendable (UnsafeRawBufferPointer) -> Void
-
-    private init(descriptor: Int32) {
-        let lock = Mutex<Void>(())
-        let box = LockBox(lock)
-        write = { bytes in box.withLock { Self.writeAll(bytes, to: descriptor) } }
+    private enum Sink {
+        case descriptor(Int32)
+        case receiver(@Sendable (String) -> Void)
     }
+
+    private let sink: Sink
+    /// Held during the write, so that lines of two threads never mix.
+    private let writing = Mutex(())
+
+    private init(descriptor: Int32) { sink = .descriptor(descriptor) }
 
     /// For tests: `receive` gets each line, its newline included.
-    public init(receive: @escaping @Sendable (String) -> Void) {
-        write = { receive(String(decoding: $0, as: UTF8.self)) }
-    }
+    public init(receive: @escaping @Sendable (String) -> Void) { sink = .receiver(receive) }
+
+    /// Writes text as it is; the newline is the caller's.
+    public func write(text: String) { write(line: Array(text.utf8)) }
 
     func write(line: [UInt8]) {
-        line.withUnsafeBytes { write($0) }
+        switch sink {
+        case .descriptor(let descriptor):
+            writing.withLock { _ in line.withUnsafeBytes { Self.writeAll($0, to: descriptor) } }
+        case .receiver(let receive): receive(String(decoding: line, as: UTF8.self))
+        }
     }
 
     /// True when the descriptor is a terminal.
@@ -37,7 +47,7 @@ public final class LogOutput: Sendable {
     private static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
         var offset = 0
         while offset < bytes.count {
-            let count = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
+            let count = systemWrite(descriptor, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
             if count > 0 {
                 offset += count
             } else if count < 0, errno == EINTR {
@@ -50,16 +60,5 @@ public final class LogOutput: Sendable {
                 return
             }
         }
-    }
-}
-
-/// A mutex that a closure can capture.
-private final class LockBox: Sendable {
-    private let mutex: Mutex<Void>
-
-    init(_ mutex: consuming Mutex<Void>) { self.mutex = mutex }
-
-    func withLock(_ body: () -> Void) {
-        mutex.withLock { _ in body() }
     }
 }

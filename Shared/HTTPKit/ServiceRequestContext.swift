@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Foundation
+import Hummingbird
+import Identity
+import NIOCore
+import Observability
+
+/// What a request carries through middlewares and handlers.
+public struct ServiceRequestContext: RequestContext {
+    public var coreContext: CoreRequestContextStorage
+    /// The peer's address without port, `unknown` when the socket has none.
+    public let remoteAddress: String
+    /// Ours, or the caller's `X-Request-Id` when it is a sane one.
+    public var requestID: String
+    public var trace: TraceContext
+    /// Who is asking; set on routes with ``Access/person``.
+    public var principal: Principal?
+
+    public init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        remoteAddress = source.channel.remoteAddress?.ipAddress ?? "unknown"
+        requestID = ""
+        trace = TraceContext(traceHigh: 0, traceLow: 0, span: 0, flags: 0)
+    }
+
+    public var maxUploadSize: Int { HTTPLimits.bodyBytes }
+
+    /// Who is asking.
+    /// - Throws: `unauthenticated` on a route that did not ask for a token.
+    public func requirePrincipal() throws(ServiceError) -> Principal {
+        guard let principal else {
+            throw ServiceError(.unauthenticated, reason: "no-credentials", "an access token is needed")
+        }
+        return principal
+    }
+
+    /// An identifier from the path.
+    /// - Throws: `malformed` when it is not a UUID.
+    public func identifier<Kind>(_ name: String, of _: Kind.Type = Kind.self) throws(ServiceError) -> Identifier<Kind> {
+        let text = parameters.get(name) ?? ""
+        guard let identifier = Identifier<Kind>(text) else {
+            throw ServiceError(.malformed, reason: "invalid-identifier", "the path's \(name) is not a UUID")
+        }
+        return identifier
+    }
+}

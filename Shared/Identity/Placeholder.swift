@@ -1,3 +1,0 @@
-import CryptoExtras
-// SPDX-License-Identifier: Apache-2.0
-import JWTKit

@@ -22,12 +22,12 @@ extension ServiceError {
         }
     }
 
-    /// Whether the right is not known and cannot be asked for now.
-    static func thingsAway(_ detail: String) -> ServiceError {
+    /// The question could not be put or answered: whether it is allowed is not known, so it is not.
+    static func unanswered(_ error: ServiceError) -> ServiceError {
         ServiceError(
             .unavailable, reason: "things-unavailable",
-            "Whether this is allowed cannot be found out at the moment; try again.", detail: detail,
-            retryAfterSeconds: 1)
+            "Whether this is allowed cannot be found out at the moment; try again.",
+            detail: "\(error.reason): \(error.detail ?? error.message)", retryAfterSeconds: 1)
     }
 
     static let tooManyQuestions = ServiceError(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
+import Messaging
 
 /// What a thing wants to do on a channel.
 public enum AccessRight: Sendable, Hashable {
@@ -7,42 +8,33 @@ public enum AccessRight: Sendable, Hashable {
     case subscribe
 }
 
-/// A channel as a path or topic names it: by identifier, or by its route within a domain.
-public struct ChannelReference: Hashable, Sendable {
-    enum Name: Hashable, Sendable {
-        case identifier(ChannelID)
-        case route(String)
-    }
+/// A channel as a path or topic names it, with the domain where that names one too.
+public struct ChannelAddress: Hashable, Sendable {
+    public let channel: ChannelReference
+    /// From `/m/<domain>/c/<channel>`; the channel must then be this domain's.
+    public let domain: DomainReference?
 
-    let name: Name
-    /// The domain's identifier or route where the path names one (`/m/<domain>/c/<channel>`).
-    let domain: String?
-
-    public init(_ channel: some StringProtocol, domain: String? = nil) {
-        name = ChannelID(utf8: channel.utf8).map(Name.identifier) ?? .route(String(channel))
+    public init(_ channel: ChannelReference, domain: DomainReference? = nil) {
+        self.channel = channel
         self.domain = domain
     }
 
-    public init(_ channel: ChannelID) {
-        name = .identifier(channel)
-        domain = nil
+    public init(_ path: MessagePath) {
+        self.init(path.channel, domain: path.domain)
     }
 
-    var text: String {
-        switch name {
-        case .identifier(let identifier): identifier.description
-        case .route(let route): route
-        }
+    public init(_ channel: ChannelID) {
+        self.init(.identifier(channel))
     }
 }
 
 /// One question to ``ThingAuthenticator``: may whoever presents this credential do this on that channel?
 public struct AccessRequest: Sendable {
     public var credential: Credential
-    public var channel: ChannelReference
+    public var channel: ChannelAddress
     public var right: AccessRight
 
-    public init(credential: Credential, channel: ChannelReference, right: AccessRight) {
+    public init(credential: Credential, channel: ChannelAddress, right: AccessRight) {
         self.credential = credential
         self.channel = channel
         self.right = right

@@ -10,7 +10,7 @@ final class LiveSessions: Sendable {
         let keyHash: String
         let thing: ThingID
         /// nil: the connection as such (MQTT's CONNECT), which ends with the thing or its key only.
-        let channel: (id: ChannelID, reference: ChannelReference, right: AccessRight)?
+        let channel: (id: ChannelID, reference: ChannelAddress, right: AccessRight)?
         let onEnd: @Sendable (ServiceError) -> Void
     }
 

@@ -4,7 +4,7 @@ import Core
 /// What is known of a thing's right on a channel, searched by thing and by the channel as it was named.
 struct RightKey: Hashable, Sendable {
     let thing: ThingID
-    let channel: ChannelReference
+    let channel: ChannelAddress
 }
 
 /// Whose key it is.

@@ -20,6 +20,10 @@ extension ServiceError {
                 .unavailable, reason: "bus-unavailable",
                 "The message bus is not reachable; whether the message was accepted is not known.",
                 detail: "\(error)", retryAfterSeconds: 1)
+        case .overloaded:
+            self.init(
+                .unavailable, reason: "bus-overloaded",
+                "More messages are on their way than can be taken; nothing was accepted.", retryAfterSeconds: 1)
         case .payloadTooLarge(let limit):
             self.init(
                 .payloadTooLarge, reason: "payload-too-large",
@@ -27,7 +31,7 @@ extension ServiceError {
         case .invalidSubject(let subject):
             self.init(
                 .malformed, reason: "invalid-subtopic", "The subtopic cannot be used.", detail: "subject \(subject)")
-        case .permissionDenied, .notCaptured, .notFound, .invalidConfiguration, .protocolViolation:
+        case .permissionDenied, .notCaptured, .takenOver, .notFound, .invalidConfiguration, .protocolViolation:
             self.init(
                 .internalFailure, reason: "bus-refused", "The message could not be accepted.", detail: "\(error)")
         }

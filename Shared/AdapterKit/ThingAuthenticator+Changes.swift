@@ -24,7 +24,7 @@ extension ThingAuthenticator {
     ///   - reference: how the client named the channel, as in the request.
     ///   - onEnd: called on any thread; must not block.
     public func watch(
-        _ grant: Grant, credential: Credential, reference: ChannelReference,
+        _ grant: Grant, credential: Credential, reference: ChannelAddress,
         onEnd: @escaping @Sendable (ServiceError) -> Void
     ) -> LiveSession {
         watch(

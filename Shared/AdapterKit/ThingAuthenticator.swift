@@ -181,7 +181,7 @@ extension ThingAuthenticator {
     private func whose(_ key: KeyFingerprint, keyHash: String) async -> Result<ThingIdentity, ServiceError> {
         for attempt in 1... {
             let epoch = cache.epoch
-            do throws(BusError) {
+            do throws(ServiceError) {
                 guard let thing = try await things.identify(keyHash: keyHash) else {
                     cache.rememberUnknown(key, asked: epoch)
                     return .failure(.unknownKey)
@@ -191,7 +191,7 @@ extension ThingAuthenticator {
                     return .success(ThingIdentity(thing: thing.id, domain: thing.domain, epoch: epoch))
                 }
             } catch {
-                return .failure(.thingsAway("identify: \(error)"))
+                return .failure(.unanswered(error))
             }
         }
         return .failure(.tooManyQuestions)
@@ -201,10 +201,10 @@ extension ThingAuthenticator {
         for attempt in 1... {
             let epoch = cache.epoch
             let outcome: AuthorizeResponse.Outcome
-            do throws(BusError) {
+            do throws(ServiceError) {
                 outcome = try await things.authorize(thing: key.thing, channel: key.channel)
             } catch {
-                return .failure(.thingsAway("authorize: \(error)"))
+                return .failure(.unanswered(error))
             }
             switch outcome {
             case .known(let rights):

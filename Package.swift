@@ -130,7 +130,7 @@ let package = Package(
             "HTTPAdapter",
             dependencies: [
                 "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
-                nioHTTP1,
+                nioHTTP1, crypto,
             ],
             settings: hot)
         + service(

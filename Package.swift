@@ -97,7 +97,8 @@ let package = Package(
             name: "Postgres", dependencies: ["Core", "CPQ", nio, logging], path: "Shared/Postgres",
             swiftSettings: hot),
         .target(
-            name: "Identity", dependencies: ["Core", "Messaging", "Bus", crypto, cryptoExtras, jwt, logging],
+            name: "Identity",
+            dependencies: ["Core", "Messaging", "Bus", nioPosix, crypto, cryptoExtras, jwt, logging],
             path: "Shared/Identity", swiftSettings: strict),
         .target(
             name: "ServiceKit",

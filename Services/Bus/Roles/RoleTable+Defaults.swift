@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import Messaging
+
+extension RoleTable {
+    private static let rpc = ["rpc.things.>", "rpc.users.>"]
+
+    /// An adapter carries messages both ways, asks who may do what, and hears when that changes.
+    private static func adapter(_ name: String, publish: [String] = [], subscribe: [String] = []) -> Role {
+        Role(
+            name: name, publish: [Subjects.allMessages] + rpc + publish,
+            subscribe: [Subjects.allEvents, Subjects.allMessages] + subscribe)
+    }
+
+    /// A service with operations of its own announces its changes and may ask the others.
+    private static func service(
+        _ name: String, publish: [String] = [], subscribe: [String] = [], consume: [String] = []
+    ) -> Role {
+        Role(
+            name: name, publish: ["events.\(name).>"] + rpc + publish,
+            subscribe: ["rpc.\(name).>", Subjects.allEvents] + subscribe, consume: consume)
+    }
+
+    /// One role for each service of DESIGN section 4; an adapter for devices also serves their control plane (`things.>`).
+    static let defaults: [Role] = [
+        adapter("http-adapter"),
+        adapter("mqtt-adapter", publish: ["things.>"], subscribe: ["things.>"]),
+        adapter("coap-adapter", publish: ["things.>"], subscribe: ["things.>"]),
+        service("users"),
+        service("things"),
+        Role(
+            name: "writer-postgres", publish: rpc, subscribe: [Subjects.allEvents],
+            consume: [Streams.messages, Streams.deadLetters]),
+        Role(name: "reader-postgres", publish: rpc, subscribe: [Subjects.allEvents]),
+        service(
+            "twins", publish: ["things.>"], subscribe: ["things.>", Subjects.allMessages],
+            consume: [Streams.messages, Streams.events]),
+        service("certs"),
+        service("bootstrap"),
+        everything(named: "martlet"),
+    ]
+}

@@ -184,9 +184,9 @@ let package = Package(
                 path: "Tests/Integration/Storage", swiftSettings: strict),
 
             .testTarget(
-                name: "EndToEndTests", dependencies: ["Core", "TestKit"], path: "Tests/EndToEnd", swiftSettings: strict),
+                name: "EndToEndTests", dependencies: ["Core", "Postgres", "TestKit"], path: "Tests/EndToEnd", swiftSettings: strict),
             .testTarget(
-                name: "FaultTests", dependencies: ["Core", "Messaging", "Bus", "TestKit"], path: "Tests/Faults",
+                name: "FaultTests", dependencies: ["Core", "Messaging", "Bus", "Postgres", "TestKit"], path: "Tests/Faults",
                 swiftSettings: strict),
 
             .executableTarget(

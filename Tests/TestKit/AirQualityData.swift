@@ -41,8 +41,13 @@ public struct AirQualityData: Sendable {
 
     /// What a column adds up to, computed from the file.
     public struct Total: Equatable, Sendable {
-        public var count = 0
-        public var sum = 0.0
+        public var count: Int
+        public var sum: Double
+
+        public init(count: Int = 0, sum: Double = 0) {
+            self.count = count
+            self.sum = sum
+        }
     }
 
     public var totals: [String: Total] {

@@ -20,6 +20,8 @@ public final class ServiceProcess: Sendable {
     /// It ended although it was expected to run; the description carries the end of its log.
     public struct Ended: Error, CustomStringConvertible {
         public let description: String
+
+        public init(description: String) { self.description = description }
     }
 
     public let program: String

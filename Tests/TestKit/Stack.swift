@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Postgres
+import Synchronization
+
+/// The whole product as it runs: a PostgreSQL server of its own that syncs, the bus and all services as processes, on ports that are free.
+///
+/// Started in the order of their needs, but none of them depends on it: each waits for what is not there yet.
+public final class Stack: Sendable {
+    public static let services = ["bus", "users", "things", "http-adapter", "writer-postgres", "reader-postgres"]
+    public static let adminEmail = "admin@example.com"
+    public static let adminPassword = "a-password-for-tests-only"
+
+    public let directory: TemporaryDirectory
+    public let cluster: PostgresCluster
+    public let databaseURL: String
+    public let ports: [String: Int]
+    /// For questions to the database that the product has no part in.
+    public let database: PostgresPool
+    private let processes = Mutex<[String: ServiceProcess]>([:])
+    private let environments: [String: [String: String]]
+
+    /// - Parameter settings: further environment variables, by service.
+    public static func start(settings: [String: [String: String]] = [:]) async throws -> Stack {
+        let cluster = try await PostgresCluster.start(fsync: true)
+        let stack = try await Stack(cluster: cluster, settings: settings)
+        for service in services { try stack.launch(service) }
+        try await stack.waitUntilHealthy()
+        return stack
+    }
+
+    private init(cluster: PostgresCluster, settings: [String: [String: String]]) async throws {
+        self.cluster = cluster
+        directory = try TemporaryDirectory("stack")
+        databaseURL = try await cluster.createDatabase()
+        var ports: [String: Int] = [:]
+        for service in Self.services { ports[service] = try FreePort.next() }
+        self.ports = ports
+        database = PostgresPool(
+            configuration: PostgresConfiguration(
+                url: databaseURL, applicationName: "stack", maximumConnections: 2, acquireTimeout: .seconds(60),
+                statementTimeout: .seconds(60)))
+        var environments: [String: [String: String]] = [:]
+        for service in Self.services {
+            let prefix = "MARTLET_" + service.uppercased().replacing("-", with: "_")
+            var environment = [
+                "MARTLET_BUS_SOCKET": directory.file("bus.sock"),
+                "DATABASE_URL": databaseURL,
+                "\(prefix)_HTTP_PORT": String(ports[service] ?? 0),
+            ]
+            if service == "bus" { environment["MARTLET_BUS_DATA"] = directory.file("bus") }
+            if service == "users" {
+                environment["MARTLET_USERS_ADMIN_EMAIL"] = Self.adminEmail
+                environment["MARTLET_USERS_ADMIN_PASSWORD"] = Self.adminPassword
+            }
+            environments[service] = environment.merging(settings[service] ?? [:]) { _, new in new }
+        }
+        self.environments = environments
+    }
+
+    // MARK: Processes
+
+    /// Starts a service that does not run.
+    public func launch(_ service: String) throws {
+        let process = try ServiceProcess.start(
+            service, environment: environments[service] ?? [:], log: directory.file("\(service).log"))
+        processes.withLock { $0[service] = process }
+    }
+
+    public func process(_ service: String) throws -> ServiceProcess {
+        guard let process = processes.withLock({ $0[service] }) else {
+            throw ServiceProcess.Ended(description: "\(service) was never started")
+        }
+        return process
+    }
+
+    /// kill -9, and starts it again.
+    public func killAndRestart(_ service: String) async throws {
+        try await process(service).kill()
+        try launch(service)
+    }
+
+    public func client(_ service: String, headers: [String: String] = [:]) -> HTTPClient {
+        HTTPClient(port: ports[service] ?? 0, headers: headers)
+    }
+
+    /// Waits until every service's `/health` answers 200.
+    public func waitUntilHealthy(_ services: [String] = Stack.services, deadline: Duration = .seconds(120)) async throws
+    {
+        for service in services {
+            let client = client(service)
+            try await process(service).wait("\(service) is healthy", deadline: deadline) {
+                (try? await client.get("/health"))?.status == 200
+            }
+        }
+    }
+
+    /// The value of a metric's line in `/metrics` of a service, by the line's text up to the value.
+    public func metric(_ service: String, _ line: String) async throws -> Double? {
+        let text = try await client(service).get("/metrics").text
+        return text.split(separator: "\n").first { $0.hasPrefix(line + " ") }
+            .flatMap { $0.split(separator: " ").last }.flatMap { Double($0) }
+    }
+
+    /// Stops everything in order; what is left is killed with this object.
+    public func stop() async throws {
+        for service in Self.services.reversed() {
+            if let process = processes.withLock({ $0[service] }), process.isRunning {
+                try await process.terminate()
+            }
+        }
+        database.close()
+        try await cluster.stop()
+    }
+}
+
+// MARK: - Entities
+
+extension Stack {
+    /// A thing that may publish on and read a channel.
+    public struct Device: Sendable {
+        public let thing: String
+        public let key: String
+        public let channel: String
+        public var publishPath: String { "/channels/\(channel)/messages" }
+        public var authorization: [String: String] { ["Authorization": "Thing \(key)"] }
+    }
+
+    public struct UnexpectedAnswer: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    private struct Token: Decodable { let access_token: String }
+    private struct Created: Decodable {
+        struct Credentials: Decodable { let secret: String? }
+        let id: String
+        let credentials: Credentials?
+    }
+
+    /// Logs the first admin in.
+    public func adminToken() async throws -> String {
+        let answer = try await client("users").post(
+            "/users/tokens/issue", json: ["identity": Self.adminEmail, "secret": Self.adminPassword])
+        return try Self.expect(201, answer, "log in").json(Token.self).access_token
+    }
+
+    /// Makes a thing, a channel and their connection over the API.
+    public func makeDevice(token: String) async throws -> Device {
+        let things = client("things", headers: ["Authorization": "Bearer \(token)"])
+        let thing = try Self.expect(201, await things.post("/things", json: ["name": "device"]), "create a thing")
+            .json(Created.self)
+        let channel = try Self.expect(
+            201, await things.post("/channels", json: ["name": "channel"]), "create a channel"
+        )
+        .json(Created.self)
+        let answer = try await things.post("/connect", json: ["channel_ids": [channel.id], "thing_ids": [thing.id]])
+        guard (200..<300).contains(answer.status) else {
+            throw UnexpectedAnswer(description: "connect: \(answer.status) \(answer.text)")
+        }
+        guard let key = thing.credentials?.secret else { throw UnexpectedAnswer(description: "no key was shown") }
+        return Device(thing: thing.id, key: key, channel: channel.id)
+    }
+
+    @discardableResult
+    public static func expect(
+        _ status: Int, _ answer: HTTPClient.Response, _ what: String
+    ) throws -> HTTPClient.Response {
+        guard answer.status == status else {
+            throw UnexpectedAnswer(description: "\(what): \(answer.status) instead of \(status): \(answer.text)")
+        }
+        return answer
+    }
+}

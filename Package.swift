@@ -110,7 +110,9 @@ let package = Package(
             path: "Shared/HTTPKit", swiftSettings: strict),
         .target(
             name: "AdapterKit",
-            dependencies: ["Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, crypto, logging],
+            dependencies: [
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, crypto, logging,
+            ],
             path: "Shared/AdapterKit", swiftSettings: hot),
     ]
         + service(
@@ -184,9 +186,11 @@ let package = Package(
                 path: "Tests/Integration/Storage", swiftSettings: strict),
 
             .testTarget(
-                name: "EndToEndTests", dependencies: ["Core", "Postgres", "TestKit"], path: "Tests/EndToEnd", swiftSettings: strict),
+                name: "EndToEndTests", dependencies: ["Core", "Postgres", "TestKit"], path: "Tests/EndToEnd",
+                swiftSettings: strict),
             .testTarget(
-                name: "FaultTests", dependencies: ["Core", "Messaging", "Bus", "Postgres", "TestKit"], path: "Tests/Faults",
+                name: "FaultTests", dependencies: ["Core", "Messaging", "Bus", "Postgres", "TestKit"],
+                path: "Tests/Faults",
                 swiftSettings: strict),
 
             .executableTarget(

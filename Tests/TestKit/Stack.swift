@@ -130,7 +130,10 @@ extension Stack {
         public let description: String
     }
 
-    private struct Token: Decodable { let access_token: String }
+    private struct Token: Decodable {
+        enum CodingKeys: String, CodingKey { case accessToken = "access_token" }
+        let accessToken: String
+    }
     private struct Created: Decodable {
         struct Credentials: Decodable { let secret: String? }
         let id: String
@@ -141,7 +144,7 @@ extension Stack {
     public func adminToken() async throws -> String {
         let answer = try await client("users").post(
             "/users/tokens/issue", json: ["identity": Self.adminEmail, "secret": Self.adminPassword])
-        return try Self.expect(201, answer, "log in").json(Token.self).access_token
+        return try Self.expect(201, answer, "log in").json(Token.self).accessToken
     }
 
     /// Makes a thing, a channel and their connection over the API.

@@ -31,6 +31,8 @@ struct ProblemMiddleware: RouterMiddleware {
                 context: context)
         } catch let error as DecodingError {
             return respond(JSONBody.refusal(error), context: context)
+        } catch let error as any ServiceErrorConvertible {
+            return respond(error.serviceError, context: context)
         } catch is CancellationError {
             return respond(
                 ServiceError(

@@ -50,6 +50,17 @@ public final class RateLimiter: Sendable {
             retryAfterSeconds: max(1, Int(min(wait, 86_400).rounded(.up))))
     }
 
+    /// Gives a token back: what it was taken for turned out to be harmless.
+    public func giveBack(_ key: String) {
+        let time = now()
+        buckets.withLock { buckets in
+            guard buckets[key] != nil else { return }
+            var bucket = refilled(buckets[key], at: time)
+            bucket.tokens = min(burst, bucket.tokens + 1)
+            buckets[key] = bucket
+        }
+    }
+
     private func refilled(_ bucket: Bucket?, at time: ContinuousClock.Instant) -> Bucket {
         guard let bucket else { return Bucket(tokens: burst, updated: time) }
         let (seconds, attoseconds) = (time - bucket.updated).components

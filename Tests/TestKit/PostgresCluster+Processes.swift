@@ -87,6 +87,15 @@ extension PostgresCluster {
         return ends[1]
     }
 
+    /// The end of a log, for a failure's description: the folder is gone by the time that anyone could look.
+    static func tail(of path: String) -> String {
+        guard let file = fopen(path, "r") else { return "no log" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 64 << 10)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(String(decoding: bytes.prefix(count), as: UTF8.self).suffix(2_000))
+    }
+
     static func children(of process: pid_t) -> [pid_t] {
         guard let file = fopen("/proc/\(process)/task/\(process)/children", "r") else { return [] }
         defer { fclose(file) }

@@ -63,7 +63,7 @@ public final class PostgresCluster: Sendable {
         self.settings =
             [
                 "listen_addresses=", "unix_socket_directories=\(directory)", "fsync=\(fsync ? "on" : "off")",
-                "full_page_writes=\(fsync ? "on" : "off")", "max_connections=200", "sharedStartbuffers=64MB",
+                "full_page_writes=\(fsync ? "on" : "off")", "max_connections=200", "shared_buffers=64MB",
                 "log_min_messages=warning",
             ] + settings
         guardianPipe = try Self.spawnGuardian(directory: directory)
@@ -121,7 +121,7 @@ public final class PostgresCluster: Sendable {
             }
             server.withLock { $0 = nil }
         }
-        throw Failure(description: "PostgreSQL does not start; see \(directory)/log")
+        throw Failure(description: "PostgreSQL does not start: \(Self.tail(of: directory + "/log"))")
     }
 
     private func answers() async -> Bool {
@@ -169,7 +169,7 @@ public final class PostgresCluster: Sendable {
             ]), log: directory + "/log")
         var status: Int32 = 0
         while waitpid(process, &status, WNOHANG) == 0 { try await Task.sleep(for: .milliseconds(20)) }
-        guard status == 0 else { throw Failure(description: "initdb failed; see \(directory)/log") }
+        guard status == 0 else { throw Failure(description: "initdb failed: \(Self.tail(of: directory + "/log"))") }
     }
 
     private func asUser(_ arguments: [String]) -> [String] {

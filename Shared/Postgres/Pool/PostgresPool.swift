@@ -171,59 +171,27 @@ public final class PostgresPool: Sendable {
 // MARK: - Lending
 
 extension PostgresPool {
-    private enum Step {
-        case lend(PostgresConnection)
-        case connect(PostgresConnection)
-        case wait
-        case fail(PostgresError)
-    }
-
     func acquire() async throws(PostgresError) -> PostgresConnection {
         while true {
-            switch next() {
-            case .lend(let connection):
-                guard connection.isAlive else {
-                    reconnect(connection)
-                    continue
-                }
-                return connection
-            case .connect(let connection):
-                start(connection)
-                return try await wait()
-            case .wait: return try await wait()
-            case .fail(let error): throw error
-            }
+            let connection = try await obtain()
+            if connection.isAlive { return connection }
+            // The server has closed it while nobody used it.
+            reconnect(connection)
         }
     }
 
-    private func next() -> Step {
-        state.withLock { state in
-            guard !state.isClosed else { return .fail(Self.closed) }
-            if let connection = state.idle.popLast() {
-                state.statistics.acquired += 1
-                return .lend(connection)
-            }
-            guard state.waiters.count < configuration.maximumWaiters else {
-                state.statistics.refused += 1
-                return .fail(
-                    PostgresError(.unavailable, "\(state.waiters.count) callers wait for a connection already"))
-            }
-            // One connection under way for each waiter is enough.
-            guard state.connections.count < configuration.maximumConnections,
-                state.connecting.count <= state.waiters.count
-            else { return .wait }
-            let connection = PostgresConnection(configuration: configuration)
-            state.connections[ObjectIdentifier(connection)] = connection
-            state.connecting.insert(ObjectIdentifier(connection))
-            return .connect(connection)
-        }
+    private enum Step {
+        case answer(Result<PostgresConnection, PostgresError>)
+        /// Queued; a new connection is begun when there is one.
+        case wait(PostgresConnection?)
     }
 
-    private func wait() async throws(PostgresError) -> PostgresConnection {
+    private func obtain() async throws(PostgresError) -> PostgresConnection {
         let identifier = state.withLock { state in
             state.nextWaiter += 1
             return state.nextWaiter
         }
+        if let connection = takeIdle() { return connection }
         // Unstructured because it must not be awaited: it ends with its sleep, which is cancelled as soon as there is a connection.
         let timer = Task { [weak self, timeout = configuration.acquireTimeout] in
             guard (try? await Task.sleep(for: timeout)) != nil else { return }
@@ -232,7 +200,11 @@ extension PostgresPool {
         defer { timer.cancel() }
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                enqueue(Waiter(identifier: identifier, continuation: continuation))
+                switch enqueue(Waiter(identifier: identifier, continuation: continuation)) {
+                case .answer(let answer): continuation.resume(returning: answer)
+                case .wait(let connection?): start(connection)
+                case .wait(nil): break
+                }
             }
         } onCancel: {
             giveUp(identifier, PostgresError(.cancelled, "the task was cancelled"))
@@ -240,18 +212,40 @@ extension PostgresPool {
         return try outcome.get()
     }
 
-    private func enqueue(_ waiter: Waiter) {
-        let answer: Result<PostgresConnection, PostgresError>? = state.withLock { state in
-            guard !state.isClosed else { return .failure(Self.closed) }
-            guard !Task.isCancelled else { return .failure(PostgresError(.cancelled, "the task was cancelled")) }
+    private func takeIdle() -> PostgresConnection? {
+        state.withLock { state in
+            guard !state.isClosed, let connection = state.idle.popLast() else { return nil }
+            state.statistics.acquired += 1
+            return connection
+        }
+    }
+
+    private func enqueue(_ waiter: Waiter) -> Step {
+        state.withLock { state in
+            guard !state.isClosed else { return .answer(.failure(Self.closed)) }
+            guard !Task.isCancelled else {
+                return .answer(.failure(PostgresError(.cancelled, "the task was cancelled")))
+            }
             if let connection = state.idle.popLast() {
                 state.statistics.acquired += 1
-                return .success(connection)
+                return .answer(.success(connection))
+            }
+            guard state.waiters.count < configuration.maximumWaiters else {
+                state.statistics.refused += 1
+                return .answer(
+                    .failure(
+                        PostgresError(.unavailable, "\(state.waiters.count) callers wait for a connection already")))
             }
             state.waiters.append(waiter)
-            return nil
+            // One connection under way for each waiter is enough.
+            guard state.connections.count < configuration.maximumConnections,
+                state.connecting.count < state.waiters.count
+            else { return .wait(nil) }
+            let connection = PostgresConnection(configuration: configuration)
+            state.connections[ObjectIdentifier(connection)] = connection
+            state.connecting.insert(ObjectIdentifier(connection))
+            return .wait(connection)
         }
-        if let answer { waiter.continuation.resume(returning: answer) }
     }
 
     private func giveUp(_ identifier: UInt64, _ error: PostgresError) {

@@ -12,3 +12,4 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include "crc32c.h"

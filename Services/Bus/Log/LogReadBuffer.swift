@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Memory that reads of a log fill and reuse. One thread at a time.
+final class LogReadBuffer: @unchecked Sendable {
+    private(set) var memory: UnsafeMutableRawPointer
+    private(set) var capacity: Int
+    private var offsets: [Int] = []
+    /// Bytes in use, counted from the beginning.
+    private(set) var used = 0
+    /// Bytes of the records found, without the room between them.
+    private(set) var recordBytes = 0
+
+    init(capacity: Int = 64 << 10) {
+        self.capacity = max(capacity, 4096)
+        memory = .allocate(byteCount: self.capacity, alignment: 8)
+    }
+
+    deinit { memory.deallocate() }
+
+    /// Records held.
+    var count: Int { offsets.count }
+    var isEmpty: Bool { offsets.isEmpty }
+
+    subscript(index: Int) -> LogRecord {
+        let base = UnsafeRawPointer(memory + offsets[index])
+        // Everything in the buffer was verified when it was put in.
+        guard let head = RecordFormat.head(base, maximumLength: capacity) else {
+            preconditionFailure("a verified record changed in memory")
+        }
+        return LogRecord(at: base, head: head)
+    }
+
+    @inline(__always)
+    func forEach(_ body: (LogRecord) -> Void) {
+        for index in offsets.indices { body(self[index]) }
+    }
+
+    func removeAll() {
+        offsets.removeAll(keepingCapacity: true)
+        used = 0
+        recordBytes = 0
+    }
+
+    /// Makes room for `count` bytes behind those in use.
+    func reserve(_ count: Int) {
+        guard used + count > capacity else { return }
+        let larger = max(used + count, min(capacity * 2, capacity + (4 << 20)))
+        let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
+        moved.copyMemory(from: memory, byteCount: used)
+        memory.deallocate()
+        memory = moved
+        capacity = larger
+    }
+
+    /// Room behind the bytes in use.
+    func free(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: memory + used, count: min(count, capacity - used))
+    }
+
+    /// Declares `bytes` behind those in use as used.
+    func advance(_ bytes: Int) { used += bytes }
+
+    /// Notes that a verified record of that padded length begins at `offset`.
+    @inline(__always)
+    func note(recordAt offset: Int, paddedLength: Int) {
+        offsets.append(offset)
+        recordBytes += paddedLength
+    }
+}
+
+/// What a read found.
+struct LogReadOutcome: Sendable, Equatable {
+    /// Read on from here.
+    var nextSequence: UInt64
+    /// Sequence numbers from the asked one on that existed and cannot be read any more, ascending; skip them. Also added to
+    /// ``StreamLog/corruptSequences``.
+    var lost: [ClosedRange<UInt64>] = []
+    /// Everything synced has been read.
+    var isAtEnd = false
+    /// Set when a read failed for want of memory or descriptors, not for the medium: try again later from ``nextSequence``.
+    var failure: LogError?
+}

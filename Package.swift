@@ -127,7 +127,7 @@ let package = Package(
         + service(
             "ThingsService",
             dependencies: [
-                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
+                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit", nio, crypto,
             ])
         + service(
             "HTTPAdapter",

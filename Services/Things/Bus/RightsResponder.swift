@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import Logging
+import Messaging
+import ServiceKit
+
+/// Answers the adapters' questions: whose key, what right, which channel. Any number of instances share them as the queue group `things`.
+struct RightsResponder: Service, CustomStringConvertible {
+    private static let queueGroup = "things"
+
+    let description = "rights"
+    let bus: any Bus
+    let store: any RightsStore
+    let logger: Logger
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await identify() }
+                group.addTask { try await authorize() }
+                group.addTask { try await lookUp() }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func identify() async throws(BusError) {
+        try await bus.serve(Subjects.identifyThing, queueGroup: Self.queueGroup, logger: logger) {
+            (request: IdentifyRequest, _) async throws -> IdentifyResponse in
+            guard let hash = DeviceKey.hash(hexadecimal: request.keyHash) else {
+                throw ServiceError(.malformed, reason: "invalid-key-hash", "keyHash must be 64 hexadecimal digits")
+            }
+            return IdentifyResponse(thing: try await store.identify(keyHash: hash))
+        }
+    }
+
+    private func authorize() async throws(BusError) {
+        try await bus.serve(Subjects.authorizeThing, queueGroup: Self.queueGroup, logger: logger) {
+            (request: AuthorizeRequest, _) async throws -> AuthorizeResponse in
+            // What cannot be a name of a channel or domain is the name of none.
+            let domain = request.domain.flatMap { DomainReference($0) }
+            guard let channel = ChannelReference(request.channel), (domain == nil) == (request.domain == nil) else {
+                return AuthorizeResponse(outcome: .unknownChannel)
+            }
+            return AuthorizeResponse(
+                outcome: try await store.authorize(thing: request.thing, channel: channel, domain: domain))
+        }
+    }
+
+    private func lookUp() async throws(BusError) {
+        try await bus.serve(Subjects.lookUpChannel, queueGroup: Self.queueGroup, logger: logger) {
+            (request: ChannelLookupRequest, _) async throws -> ChannelLookupResponse in
+            let domain = request.domain.flatMap { DomainReference($0) }
+            guard let channel = ChannelReference(request.channel), (domain == nil) == (request.domain == nil) else {
+                return ChannelLookupResponse(channel: nil)
+            }
+            return ChannelLookupResponse(channel: try await store.lookUp(channel: channel, domain: domain))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Messaging
+
+/// The events that this service announces; which adapters do what with them stands at `RightsChange` in AdapterKit.
+struct ChangeEvents: Sendable {
+    enum What: String, Sendable {
+        case created
+        case updated
+        case removed
+        case enabled
+        case disabled
+        case keyRotated = "key-rotated"
+    }
+
+    let actor: Actor
+    /// Nanoseconds since 1970.
+    let at: Int64
+
+    func thing(_ thing: ThingID, _ what: What) -> EntityEvent {
+        event("thing", what, thing: thing)
+    }
+
+    func channel(_ channel: ChannelID, _ what: What) -> EntityEvent {
+        event("channel", what, channel: channel)
+    }
+
+    func connection(_ thing: ThingID, _ channel: ChannelID, _ what: What) -> EntityEvent {
+        event("connection", what, thing: thing, channel: channel)
+    }
+
+    private func event(
+        _ entity: String, _ what: What, thing: ThingID? = nil, channel: ChannelID? = nil
+    ) -> EntityEvent {
+        EntityEvent(
+            id: .new(), at: at, service: "things", entity: entity, what: what.rawValue, domain: actor.domain,
+            actor: actor.user, thing: thing, channel: channel)
+    }
+}

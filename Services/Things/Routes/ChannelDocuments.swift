@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import HTTPKit
+import Observability
+
+struct ChannelCreation: Decodable, Sendable {
+    var id: ChannelID?
+    var route: String?
+    var name: String?
+    var tags: [String]?
+    var metadata: JSONValue?
+
+    func draft() throws(ServiceError) -> ChannelDraft {
+        ChannelDraft(
+            id: id, route: route == "" ? nil : route,
+            attributes: Attributes(
+                name: name ?? "", tags: tags ?? [], metadata: try MetadataText.text(of: metadata) ?? "{}"))
+    }
+}
+
+/// As ``AttributesUpdate``, with the route: absent leaves it, `null` or an empty one takes it away.
+struct ChannelUpdate: Decodable, Sendable {
+    var attributes: AttributesUpdate
+    var route: RouteChange
+
+    private enum CodingKeys: String, CodingKey {
+        case route
+    }
+
+    init(from decoder: any Decoder) throws {
+        attributes = try AttributesUpdate(from: decoder)
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        guard container.contains(.route) else {
+            route = .unchanged
+            return
+        }
+        let text = try container.decodeIfPresent(String.self, forKey: .route) ?? ""
+        route = text.isEmpty ? .removed : .set(text)
+    }
+}
+
+struct ChannelDocument: Encodable, Sendable {
+    var id: ChannelID
+    var route: String?
+    var name: String
+    var tags: [String]
+    var domain_id: DomainID
+    var metadata: JSONValue
+    var created_at: String
+    var created_by: UserID?
+    var updated_at: String
+    var updated_by: UserID?
+    var status: String
+
+    init(_ channel: Channel) {
+        id = channel.id
+        route = channel.route
+        name = channel.attributes.name
+        tags = channel.attributes.tags
+        domain_id = channel.domain
+        metadata = MetadataText.value(of: channel.attributes.metadata)
+        created_at = Timestamp.rfc3339(channel.createdAt)
+        created_by = channel.createdBy
+        updated_at = Timestamp.rfc3339(channel.updatedAt)
+        updated_by = channel.updatedBy
+        status = channel.isEnabled ? "enabled" : "disabled"
+    }
+}
+
+struct CreatedChannels: Encodable, Sendable {
+    var channels: [ChannelDocument]
+    var total: Int
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Messaging
+import NIOCore
+import Postgres
+
+extension PostgresThingsStore: RightsStore {
+    func identify(keyHash: [UInt8]) async throws(ServiceError) -> IdentifyResponse.Thing? {
+        let found = try await execute(
+            """
+            SELECT things.id, things.domain FROM thing_keys JOIN things ON things.id = thing_keys.thing
+            WHERE thing_keys.hash = \(ByteBuffer(bytes: keyHash)) AND things.is_enabled
+            """)
+        return try rows(of: found) { row throws(PostgresError) in
+            let (id, domain) = try row.decode((ThingID, DomainID).self)
+            return IdentifyResponse.Thing(id: id, domain: domain)
+        }.first
+    }
+
+    /// The thing's row comes in any case; the channel's only when it is enabled and of the same domain.
+    func authorize(
+        thing: ThingID, channel: ChannelReference, domain: DomainReference?
+    ) async throws(ServiceError) -> AuthorizeResponse.Outcome {
+        let channelCondition: SQL
+        switch channel {
+        case .identifier(let id): channelCondition = "channels.id = \(id)"
+        case .route(let route): channelCondition = "channels.route = \(route)"
+        }
+        let domainCondition: SQL
+        switch domain {
+        case nil: domainCondition = "true"
+        case .identifier(let id): domainCondition = "channels.domain = \(id)"
+        // Routes of domains belong to `users`; this service does not know them.
+        case .route: domainCondition = "false"
+        }
+        let found = try await execute(
+            """
+            SELECT channels.id, channels.domain, coalesce(connections.publish, false),
+                coalesce(connections.subscribe, false)
+            FROM things
+            LEFT JOIN channels ON channels.domain = things.domain AND channels.is_enabled
+                AND \(channelCondition) AND \(domainCondition)
+            LEFT JOIN connections ON connections.thing = things.id AND connections.channel = channels.id
+            WHERE things.id = \(thing) AND things.is_enabled
+            """)
+        let rights = try rows(of: found) { row throws(PostgresError) in
+            try row.decode((ChannelID?, DomainID?, Bool, Bool).self)
+        }
+        guard let (channel, domain, publish, subscribe) = rights.first else { return .unknownThing }
+        guard let channel, let domain else { return .unknownChannel }
+        return .known(
+            AuthorizeResponse.Rights(channel: channel, domain: domain, publish: publish, subscribe: subscribe))
+    }
+
+    /// Disabled channels too: what was stored can still be read by the domain's people.
+    func lookUp(
+        channel: ChannelReference, domain: DomainReference?
+    ) async throws(ServiceError) -> ChannelLookupResponse.Channel? {
+        let condition: SQL
+        switch (channel, domain) {
+        case (.identifier(let id), nil): condition = "id = \(id)"
+        case (.identifier(let id), .identifier(let domain)?): condition = "id = \(id) AND domain = \(domain)"
+        case (.route(let route), .identifier(let domain)?): condition = "route = \(route) AND domain = \(domain)"
+        case (.route, nil), (_, .route?): return nil
+        }
+        let found = try await execute("SELECT id, domain FROM channels WHERE \(condition)")
+        return try rows(of: found) { row throws(PostgresError) in
+            let (id, domain) = try row.decode((ChannelID, DomainID).self)
+            return ChannelLookupResponse.Channel(id: id, domain: domain)
+        }.first
+    }
+}

@@ -121,6 +121,9 @@ public final class ThingAuthenticator: Sendable {
         askWhose(fingerprint, keyHash: KeyHash.hexadecimal(of: credential.key), completion: checked)
     }
 
+    /// Requests that wait for `things` now.
+    var waiters: Int { identities.waiters + rights.waiters }
+
     func fingerprint(_ credential: Credential) -> KeyFingerprint { fingerprinter.fingerprint(credential.key) }
 
     private func grant(

@@ -4,6 +4,7 @@ import Core
 import Foundation
 import Messaging
 import NIOCore
+import Observability
 import Postgres
 import ServiceKit
 import Synchronization
@@ -40,7 +41,14 @@ final class Announcer: Service, CustomStringConvertible {
         self.bus = bus
     }
 
-    var statistics: OutboxStatistics { outbox.statistics }
+    func register(in metrics: MetricsRegistry) {
+        metrics.observe(
+            "martlet_outbox_published_total", help: "Events published from the outbox.", type: .counter
+        ) { [outbox] in Double(outbox.statistics.published) }
+        metrics.observe(
+            "martlet_outbox_failures_total", help: "Batches of events that had to be tried again.", type: .counter
+        ) { [outbox] in Double(outbox.statistics.failures) }
+    }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {

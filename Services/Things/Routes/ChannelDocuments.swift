@@ -44,25 +44,34 @@ struct ChannelDocument: Encodable, Sendable {
     var route: String?
     var name: String
     var tags: [String]
-    var domain_id: DomainID
+    var domainID: DomainID
     var metadata: JSONValue
-    var created_at: String
-    var created_by: UserID?
-    var updated_at: String
-    var updated_by: UserID?
+    var createdAt: String
+    var createdBy: UserID?
+    var updatedAt: String
+    var updatedBy: UserID?
     var status: String
+
+    private enum CodingKeys: String, CodingKey {
+        case id, route, name, tags, metadata, status
+        case domainID = "domain_id"
+        case createdAt = "created_at"
+        case createdBy = "created_by"
+        case updatedAt = "updated_at"
+        case updatedBy = "updated_by"
+    }
 
     init(_ channel: Channel) {
         id = channel.id
         route = channel.route
         name = channel.attributes.name
         tags = channel.attributes.tags
-        domain_id = channel.domain
+        domainID = channel.domain
         metadata = MetadataText.value(of: channel.attributes.metadata)
-        created_at = Timestamp.rfc3339(channel.createdAt)
-        created_by = channel.createdBy
-        updated_at = Timestamp.rfc3339(channel.updatedAt)
-        updated_by = channel.updatedBy
+        createdAt = Timestamp.rfc3339(channel.createdAt)
+        createdBy = channel.createdBy
+        updatedAt = Timestamp.rfc3339(channel.updatedAt)
+        updatedBy = channel.updatedBy
         status = channel.isEnabled ? "enabled" : "disabled"
     }
 }

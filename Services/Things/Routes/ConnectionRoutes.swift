@@ -5,25 +5,34 @@ import Messaging
 
 /// Which things with which channels: arrays (the first Mainflux dialect and the later ones) or one of each (the second).
 struct ConnectionBody: Decodable, Sendable {
-    var thing_ids: [ThingID]?
-    var client_ids: [ThingID]?
-    var channel_ids: [String]?
-    var thing_id: ThingID?
-    var channel_id: String?
+    var thingIDs: [ThingID]?
+    var clientIDs: [ThingID]?
+    var channelIDs: [String]?
+    var thingID: ThingID?
+    var channelID: String?
     /// `publish`, `subscribe`; absent: both.
     var types: [String]?
 
-    var things: [ThingID] { (thing_ids ?? client_ids ?? []) + (thing_id.map { [$0] } ?? []) }
+    private enum CodingKeys: String, CodingKey {
+        case types
+        case thingIDs = "thing_ids"
+        case clientIDs = "client_ids"
+        case channelIDs = "channel_ids"
+        case thingID = "thing_id"
+        case channelID = "channel_id"
+    }
+
+    var things: [ThingID] { (thingIDs ?? clientIDs ?? []) + (thingID.map { [$0] } ?? []) }
 
     func channels() throws(ServiceError) -> [ChannelReference] {
-        try ((channel_ids ?? []) + (channel_id.map { [$0] } ?? [])).map { text throws(ServiceError) in
+        try ((channelIDs ?? []) + (channelID.map { [$0] } ?? [])).map { text throws(ServiceError) in
             guard let reference = ChannelReference(text) else { throw ThingsRefusal.unknownChannel }
             return reference
         }
     }
 
     /// The form with one of each is the second dialect's, whose clients expect 201 and 204 where the first's expect 200.
-    var isSingle: Bool { thing_id != nil || channel_id != nil }
+    var isSingle: Bool { thingID != nil || channelID != nil }
 }
 
 /// Directions for a connection whose ends are in the path.

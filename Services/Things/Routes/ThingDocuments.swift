@@ -68,28 +68,37 @@ struct ThingDocument: Encodable, Sendable {
     var id: ThingID
     var name: String
     var tags: [String]
-    var domain_id: DomainID
+    var domainID: DomainID
     var metadata: JSONValue
     var credentials: Credentials?
     var key: String?
-    var created_at: String
-    var created_by: UserID?
-    var updated_at: String
-    var updated_by: UserID?
+    var createdAt: String
+    var createdBy: UserID?
+    var updatedAt: String
+    var updatedBy: UserID?
     var status: String
+
+    private enum CodingKeys: String, CodingKey {
+        case id, name, tags, metadata, credentials, key, status
+        case domainID = "domain_id"
+        case createdAt = "created_at"
+        case createdBy = "created_by"
+        case updatedAt = "updated_at"
+        case updatedBy = "updated_by"
+    }
 
     init(_ thing: Thing, key: String? = nil) {
         id = thing.id
         name = thing.attributes.name
         tags = thing.attributes.tags
-        domain_id = thing.domain
+        domainID = thing.domain
         metadata = MetadataText.value(of: thing.attributes.metadata)
         credentials = key.map(Credentials.init(secret:))
         self.key = key
-        created_at = Timestamp.rfc3339(thing.createdAt)
-        created_by = thing.createdBy
-        updated_at = Timestamp.rfc3339(thing.updatedAt)
-        updated_by = thing.updatedBy
+        createdAt = Timestamp.rfc3339(thing.createdAt)
+        createdBy = thing.createdBy
+        updatedAt = Timestamp.rfc3339(thing.updatedAt)
+        updatedBy = thing.updatedBy
         status = thing.isEnabled ? "enabled" : "disabled"
     }
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Messaging
+import NIOCore
+
+/// Refuses at the door what its content type says it is and is not, so that a device learns of it at once and with the reason.
+///
+/// A value with scratch memory: keep one for each event loop.
+public struct PayloadCheck {
+    private var senml = SenMLDecoder()
+
+    public init() {}
+
+    /// Checks SenML by RFC 8428 and JSON by RFC 8259; other content types hold whatever they hold.
+    ///
+    /// - Parameter receivedAt: what relative times count from, nanoseconds since 1970.
+    /// - Throws: `malformed`, with the decoder's own reason; the message names the record or the byte.
+    public mutating func check(
+        _ payload: ByteBuffer, as contentType: ContentType, receivedAt: Int64
+    ) throws(ServiceError) {
+        switch contentType {
+        case .senmlJSON: try check(payload, .json, receivedAt: receivedAt)
+        case .senmlCBOR: try check(payload, .cbor, receivedAt: receivedAt)
+        case .json:
+            do throws(JSONError) {
+                try JSONValidator.validate(payload)
+            } catch {
+                throw ServiceError(.malformed, reason: error.reason, error.message)
+            }
+        case .octetStream, .other:
+            break
+        }
+    }
+
+    private mutating func check(
+        _ payload: ByteBuffer, _ format: SenMLFormat, receivedAt: Int64
+    ) throws(ServiceError) {
+        do throws(SenMLError) {
+            try senml.validate(payload, format: format, receivedAt: receivedAt)
+        } catch {
+            throw ServiceError(.malformed, reason: error.reason, error.message)
+        }
+    }
+}

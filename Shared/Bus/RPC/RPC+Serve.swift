@@ -18,7 +18,7 @@ extension Bus {
     /// - Parameters:
     ///   - subject: `rpc.<service>.<operation>`; may have wildcards, see ``RPC/Context/subject``.
     ///   - maximumConcurrentRequests: handlers at work at a time. Further requests wait in the subscription's buffer (policy: beyond its limit in
-    ///     bytes all that waits is dropped, logged, and the callers time out).
+    ///     bytes those that come are dropped until the waiting ones are handled; it is logged, and their callers time out).
     ///   - ready: called each time the subscription is in force: once, and again after it had to be renewed.
     /// - Throws: when the subscription is refused, for example ``BusError/permissionDenied(_:)``.
     public func serve<Request: Decodable & Sendable, Response: Encodable & Sendable>(

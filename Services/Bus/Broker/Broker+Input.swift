@@ -18,15 +18,28 @@ extension Broker {
         guard received > 0 else { return receivedNothing(connection, received) }
         let count = carried + received
         let consumed = parse(connection, UnsafeRawPointer(base), count, isStable: true)
-        guard !connection.isClosed, !connection.isEnding else { return connection.carry.clear() }
-        if consumed < count {
-            let tail = UnsafeRawPointer(base) + consumed
-            let frame = count - consumed >= 4 ? Int(tail.loadUnaligned(as: UInt32.self)) + 4 : 0
-            connection.carry.keep(tail, count - consumed, frameLength: frame)
-        } else if carried > 0 {
-            connection.carry.clear()
-        }
+        keepTail(connection, UnsafeRawPointer(base) + consumed, count - consumed)
         arena.keep(consumed)
+    }
+
+    private func keepTail(_ connection: Connection, _ tail: UnsafeRawPointer, _ count: Int) {
+        guard count > 0, !connection.isClosed, !connection.isEnding else { return connection.carry.clear() }
+        // A held frame is whole; what follows it is kept as it came.
+        let isKnown = count >= 4 && !connection.isHeld
+        connection.carry.keep(
+            tail, count, frameLength: isKnown ? Int(tail.loadUnaligned(as: UInt32.self)) + 4 : 0)
+    }
+
+    /// Goes on where a full log held the connection up.
+    func resume(_ connection: Connection) {
+        guard connection.isHeld else { return }
+        connection.isHeld = false
+        if let bytes = connection.carry.bytes {
+            let count = connection.carry.count
+            let consumed = parse(connection, UnsafeRawPointer(bytes), count, isStable: false)
+            keepTail(connection, UnsafeRawPointer(bytes) + consumed, count - consumed)
+        }
+        updateInterest(connection)
     }
 
     /// Reads on at a long frame; its length was checked when its beginning arrived.
@@ -36,8 +49,9 @@ extension Broker {
         guard received > 0 else { return receivedNothing(connection, received) }
         connection.carry.received(received)
         guard connection.carry.missing == 0 else { return }
-        _ = parse(connection, UnsafeRawPointer(bytes), connection.carry.count, isStable: false)
-        connection.carry.clear()
+        let count = connection.carry.count
+        let consumed = parse(connection, UnsafeRawPointer(bytes), count, isStable: false)
+        keepTail(connection, UnsafeRawPointer(bytes) + consumed, count - consumed)
     }
 
     private func receivedNothing(_ connection: Connection, _ result: Int) {
@@ -91,6 +105,7 @@ extension Broker {
             runCount = 0
             handle(connection, frame, length)
             if connection.isClosed || connection.isEnding { return position + length }
+            if connection.isHeld { break }
             position &+= length
         }
         forward(connection, base, runStart, position, runTargets, runCount, isStable)

@@ -49,12 +49,15 @@ extension Broker {
             relieve(connection)
         }
         updateInterest(connection)
+        if waiting < Self.feedBytes {
+            for (_, consumer) in connection.consumes { queue(consumer) }
+        }
     }
 
     func updateInterest(_ connection: Connection) {
         guard !connection.isClosed else { return }
         var interest: UInt32 = connection.isBlocked ? Epoll.writable : 0
-        if connection.blockers.isEmpty, !connection.isEnding { interest |= Epoll.readable }
+        if connection.blockers.isEmpty, !connection.isEnding, !connection.isHeld { interest |= Epoll.readable }
         guard interest != connection.interest else { return }
         if epoll.change(connection.descriptor, interest: interest, tag: connection.identity) {
             connection.interest = interest

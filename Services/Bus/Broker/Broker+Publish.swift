@@ -111,7 +111,13 @@ extension Broker {
         }
         let set = router.targets(route.targets)
         if route.stream >= 0 {
-            guard store(connection, frame, stream: route.stream) else { return }
+            switch store(connection, frame, stream: route.stream) {
+            case .taken: break
+            case .refused: return
+            case .held:
+                connection.isHeld = true
+                return updateInterest(connection)
+            }
         } else if frame.flags.contains(.durable) {
             return refuse(connection, frame, .notCaptured, "no stream captures this subject")
         }

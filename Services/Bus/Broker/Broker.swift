@@ -38,6 +38,11 @@ final class Broker {
     static let endingSeconds: UInt64 = 2
     /// How often limits of time are looked at.
     static let timerNanoseconds: UInt64 = 50_000_000
+    /// How often consumers' positions are saved: what a crash can make them forget.
+    static let saveNanoseconds: UInt64 = 200_000_000
+    /// A stream consumer is given more while fewer bytes wait for its connection: well below any high-water mark, so that reading a
+    /// stream never makes a connection congested.
+    static let feedBytes = 256 << 10
     /// Longest frame: the largest message with subject, reply and headers at their limits.
     static let maximumFrameBytes =
         Wire.headLength + 2 * Limits.subjectBytes + Int(UInt16.max) + Limits.messageBytes
@@ -66,18 +71,32 @@ final class Broker {
     var ending: [Connection] = []
     var overflowing: [Connection] = []
     var closed: [Connection] = []
+    var streams: [Stream] = []
+    /// Bit n: stream n has something to seal or to tell.
+    var dirtyStreams: UInt64 = 0
+    var queuedConsumers: [Consumer] = []
+    /// Dead letters that are not synced, by the number under which they wait.
+    var deadLetters: [UInt32: (consumer: Consumer, sequence: UInt64)] = [:]
+    var nextDeadLetter: UInt32 = 0
+    let reader: StreamReader
+    let scratch = LogReadBuffer(capacity: 256 << 10)
     var bufferedBytes = 0
     var statistics = BusStatistics()
+    /// Nanoseconds since 1970, read once a tick: what stored messages are stamped with.
+    var wallNow: Int64 = 0
+    /// Something waits for a timer shorter than a second.
+    var isRestless = false
+    var nextStatistics: UInt64 = 0
+    var nextSave: UInt64 = 0
     /// Monotonic nanoseconds, read once a tick.
     var now = MonotonicClock.now()
     var nextTimer: UInt64 = 0
     var isStopping = false
-    var isMemoryUsed = false
 
     init(
         configuration: BusConfiguration, roles: RoleTable, listener: Int32, mailbox: Mailbox,
         clock: WallClock, logger: Logger
-    ) throws(SystemError) {
+    ) throws {
         self.configuration = configuration
         self.roles = roles
         self.listener = listener
@@ -86,10 +105,12 @@ final class Broker {
         self.clock = clock
         router = Router(policy: Policy(roles: roles))
         epoll = try Epoll()
+        reader = try StreamReader(mailbox: mailbox)
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
         guard epoll.add(listener, interest: Epoll.readable, tag: Self.listenerTag),
             epoll.add(mailbox.wakeup.descriptor, interest: Epoll.readable, tag: Self.wakeupTag)
         else { throw SystemError("epoll_ctl") }
+        try openStreams()
     }
 
     /// Serves until told to stop.
@@ -99,22 +120,33 @@ final class Broker {
     }
 
     func tick() {
+        var hasTime = false
         epoll.wait(milliseconds: timeout()) { tag, ready in
-            now = MonotonicClock.now()
+            if !hasTime { readClocks() }
+            hasTime = true
             switch tag {
             case Self.listenerTag: accept()
             case Self.wakeupTag: mailbox.wakeup.acknowledge()
             default: connectionIsReady(tag, ready)
             }
         }
-        now = MonotonicClock.now()
+        if !hasTime { readClocks() }
         for letter in mailbox.take() { handle(letter) }
+        sealDirtyStreams()
+        feedConsumers()
         flushDirty()
         if now >= nextTimer { timers() }
         reap()
     }
 
+    private func readClocks() {
+        now = MonotonicClock.now()
+        wallNow = clock.now()
+    }
+
     private func timeout() -> Int32 {
+        if !queuedConsumers.isEmpty || dirtyStreams != 0 { return 0 }
+        if isRestless { return 25 }
         if !congested.isEmpty || !ending.isEmpty || !isListening { return 20 }
         return 1000
     }
@@ -122,6 +154,8 @@ final class Broker {
     private func handle(_ letter: Mailbox.Letter) {
         switch letter {
         case .stop: isStopping = true
+        case .worked(let index, let work): worked(streams[Int(index)], work)
+        case .read(let job, let buffer, let outcome): fetched(job, buffer, outcome)
         }
     }
 
@@ -136,7 +170,8 @@ final class Broker {
         }
         if ready & Epoll.broken != 0, connection.isEnding { return close(connection) }
         if ready & (Epoll.readable | Epoll.broken) != 0, !connection.isEnding {
-            if !arena.hasRoom {
+            if connection.isHeld { return }
+            if !arena.hasRoom(carried: connection.carry.count) {
                 flushDirty()
                 arena.reset()
             }
@@ -170,8 +205,12 @@ final class Broker {
             else { continue }
             end(connection, .protocolViolation, "no hello within \(Self.helloSeconds) seconds")
         }
+        streamTimers()
         flushDirty()
-        publishStatistics()
+        if now >= nextStatistics {
+            nextStatistics = now + 250_000_000
+            publishStatistics()
+        }
     }
 
     func publishStatistics() {
@@ -179,11 +218,13 @@ final class Broker {
         statistics.congestedConnections = congested.count
         statistics.subscriptions = router.subscriptionCount
         statistics.routeMisses = router.misses
+        statistics.streams = streamStatistics()
         mailbox.publish(statistics)
     }
 
     private func shutDown() {
         Glibc.close(listener)
+        finishStreams()
         for connection in connections {
             guard let connection, !connection.isClosed else { continue }
             if !connection.isEnding { connection.failed(0, .shuttingDown, "the bus is shutting down") }

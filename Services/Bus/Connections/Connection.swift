@@ -40,6 +40,8 @@ final class Connection {
     /// Identities of the congested connections that this one has to wait for.
     var blockers: Set<UInt64> = []
 
+    /// A frame of it waits in `carry` for room in a stream's memory.
+    var isHeld = false
     /// Has more waiting than it may: to be cut off when the loop is done with what it is at.
     var isOverflowing = false
     /// To be closed once the output is written; nothing is read any more.

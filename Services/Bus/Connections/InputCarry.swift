@@ -17,12 +17,14 @@ struct InputCarry: ~Copyable {
 
     /// Keeps a tail. `frameLength` is 0 while the frame's length is not known yet.
     mutating func keep(_ tail: UnsafeRawPointer, _ length: Int, frameLength: Int) {
-        clear()
-        needed = frameLength > ReadArena.maximumCarriedBytes ? frameLength : 0
-        guard let allocated = malloc(max(needed, length)) else { fatalError("out of memory") }
+        let collected = frameLength > ReadArena.maximumCarriedBytes ? frameLength : 0
+        guard let allocated = malloc(max(collected, length)) else { fatalError("out of memory") }
+        // The tail may be part of what is kept now.
         memcpy(allocated, tail, length)
+        clear()
         bytes = allocated
         count = length
+        needed = collected
     }
 
     mutating func received(_ length: Int) { count += length }

@@ -5,6 +5,16 @@ import Synchronization
 final class Mailbox: Sendable {
     enum Letter: Sendable {
         case stop
+        case worked(stream: Int32, Work)
+        case read(StreamReader.Job, LogReadBuffer, LogReadOutcome)
+    }
+
+    /// What a stream's worker has done; nil: with success.
+    enum Work: Sendable {
+        case wrote(LogBatch, LogError?)
+        case reclaimed(LogError?)
+        case retried(LogError?)
+        case saved(LogError?)
     }
 
     let wakeup: Wakeup

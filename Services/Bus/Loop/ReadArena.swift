@@ -17,8 +17,8 @@ final class ReadArena {
 
     deinit { base.deallocate() }
 
-    /// Whether another read fits; if not, everything must be flushed and ``reset()`` called first.
-    var hasRoom: Bool { Self.capacity - used >= Self.readBytes + Self.maximumCarriedBytes }
+    /// Whether another read behind `carried` bytes fits; if not, everything must be flushed and ``reset()`` called first.
+    func hasRoom(carried: Int) -> Bool { Self.capacity - used >= Self.readBytes + carried }
 
     /// Where the next read goes.
     var next: UnsafeMutableRawPointer { base + used }

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+import ServiceKit
+
+/// The settings of `reader-postgres`.
+enum ReaderPostgresKeys {
+    static let httpPort = StandardKeys.httpPort(default: 9204)
+    static let maximumConnections = ConfigurationKey<Int>(
+        "database.connections", default: 8, range: 1...64,
+        help: "Connections to PostgreSQL at most: queries at a time.")
+
+    static let all: [any ConfigurationDeclaration] = [
+        httpPort, StandardKeys.busSocket, StandardKeys.databaseURL, maximumConnections,
+    ]
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+
+/// Writes JSON (RFC 8259) straight into bytes: a page of a thousand messages is read out of the database and into the answer without
+/// a tree between.
+struct JSONWriter {
+    private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    mutating func beginObject() { begin(UInt8(ascii: "{")) }
+    mutating func endObject() { end(UInt8(ascii: "}")) }
+    mutating func beginArray() { begin(UInt8(ascii: "[")) }
+    mutating func endArray() { end(UInt8(ascii: "]")) }
+
+    /// A member's name; its value comes next.
+    mutating func member(_ name: StaticString) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        name.withUTF8Buffer { bytes += $0 }
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    mutating func write(_ text: String) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(byte)
+            case 0..<0x20:
+                bytes += #"\u00"#.utf8
+                bytes.append(byte < 0x10 ? UInt8(ascii: "0") : UInt8(ascii: "1"))
+                let nibble = byte & 15
+                bytes.append(nibble < 10 ? nibble + UInt8(ascii: "0") : nibble - 10 + UInt8(ascii: "a"))
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    mutating func write(_ value: Int) {
+        separate()
+        bytes += String(value).utf8
+    }
+
+    mutating func write(_ value: Bool) {
+        separate()
+        bytes += (value ? "true" : "false").utf8
+    }
+
+    /// The shortest form that reads back as the same number; one that JSON cannot write becomes null.
+    mutating func write(_ value: Double) {
+        separate()
+        if !value.isFinite {
+            bytes += "null".utf8
+        } else if let integer = Int64(exactly: value), integer.magnitude < 1 << 53 {
+            bytes += String(integer).utf8
+        } else {
+            bytes += value.description.utf8
+        }
+    }
+
+    mutating func write<Kind>(_ identifier: Identifier<Kind>) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        identifier.withText { bytes += $0 }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Nanoseconds as decimal seconds.
+    mutating func write(seconds nanoseconds: Int64) {
+        separate()
+        SenMLSeconds.write(nanoseconds, to: &bytes)
+    }
+
+    /// Text that is JSON already.
+    mutating func write(json text: String) {
+        separate()
+        bytes += text.utf8
+    }
+
+    private mutating func begin(_ bracket: UInt8) {
+        separate()
+        bytes.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func end(_ bracket: UInt8) {
+        bytes.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+}

@@ -26,6 +26,14 @@ public enum JSONBody {
         return try decode(type, from: Array(buffer.readableBytesView))
     }
 
+    /// As ``decode(_:from:upTo:)``; nil when there is no body.
+    public static func decodeIfPresent<Body: Decodable>(_ type: Body.Type, from request: Request) async throws -> Body?
+    {
+        let isChunked = request.headers[.transferEncoding] != nil
+        guard isChunked || (request.headers[.contentLength].flatMap(Int.init) ?? 0) > 0 else { return nil }
+        return try await decode(type, from: request)
+    }
+
     /// Reads JSON text with the limits that all input is held to.
     public static func decode<Body: Decodable>(_ type: Body.Type, from bytes: [UInt8]) throws(ServiceError) -> Body {
         guard !bytes.isEmpty else {

@@ -41,14 +41,14 @@ public final class BusTokenVerifier: AccessTokenVerifier {
             principal = try await judge(token, by: known)
         } catch .unknownKey {
             // Perhaps the key is newer than our set.
-            guard let newer = try await fetchKeys() else { throw Self.refusal(.unknownKey) }
+            guard let newer = try await fetchKeys() else { throw ServiceError(fault: .unknownKey) }
             do {
                 principal = try await judge(token, by: newer)
             } catch {
-                throw Self.refusal(error)
+                throw ServiceError(fault: error)
             }
         } catch {
-            throw Self.refusal(error)
+            throw ServiceError(fault: error)
         }
         guard let principal else { throw Self.unavailable }
         return principal
@@ -182,20 +182,4 @@ public final class BusTokenVerifier: AccessTokenVerifier {
 
     private static let unavailable = ServiceError(
         .unavailable, reason: "identity-unavailable", "tokens cannot be verified now", retryAfterSeconds: 2)
-
-    /// What to tell the client: expiry and revocation are worth telling apart, the ways to forge are not.
-    static func refusal(_ fault: AccessTokenFault) -> ServiceError {
-        switch fault {
-        case .expired:
-            ServiceError(.unauthenticated, reason: "token-expired", "the access token has expired; refresh it")
-        case .revoked:
-            ServiceError(.unauthenticated, reason: "token-revoked", "the access token was withdrawn; log in again")
-        case .notYetValid:
-            ServiceError(
-                .unauthenticated, reason: "token-not-yet-valid", "the access token is not valid yet; check the clock")
-        case .malformed, .algorithmNotAllowed, .unknownKey, .badSignature, .wrongIssuer, .wrongAudience,
-            .lifetimeTooLong:
-            ServiceError(.unauthenticated, reason: "invalid-token", "the access token is not valid", detail: "\(fault)")
-        }
-    }
 }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Foundation
+import HTTPKit
+
+/// The rules for what people type.
+enum Credentials {
+    /// NIST SP 800-63B section 5.1.1.2: at least 8 characters, and no rules of composition.
+    static let minimumSecretCharacters = 8
+    /// A longer one only costs hashing time.
+    static let maximumSecretBytes = 1_024
+    /// RFC 5321 section 4.5.3.1.3 allows 254 for a mail address.
+    static let maximumIdentityBytes = 254
+
+    /// - Returns: what is wrong with a password that shall be set; nil when nothing is.
+    static func problem(secret: String) -> String? {
+        if secret.count < minimumSecretCharacters { return "must have at least \(minimumSecretCharacters) characters" }
+        if secret.utf8.count > maximumSecretBytes { return "must have at most \(maximumSecretBytes) bytes" }
+        return nil
+    }
+
+    static func checkSecret(_ secret: String) throws(ServiceError) {
+        if let problem = problem(secret: secret) {
+            throw ServiceError(.malformed, reason: "weak-secret", "the password \(problem)")
+        }
+    }
+
+    /// - Returns: the identity as it is kept, without surrounding space.
+    static func checkedIdentity(_ identity: String) throws(ServiceError) -> String {
+        let trimmed = identity.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard (1...maximumIdentityBytes).contains(trimmed.utf8.count),
+            !trimmed.unicodeScalars.contains(where: {
+                $0.properties.isWhitespace || $0.value < 0x20 || $0.value == 0x7F
+            })
+        else {
+            throw ServiceError(
+                .malformed, reason: "invalid-identity",
+                "the identity must have 1 to \(maximumIdentityBytes) bytes, without space or control characters")
+        }
+        return trimmed
+    }
+
+    /// A mail address, as far as it can be told without sending one.
+    static func checkedEmail(_ email: String) throws(ServiceError) -> String {
+        let identity = try checkedIdentity(email)
+        let parts = identity.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+            throw ServiceError(.malformed, reason: "invalid-email", "'email' is not an e-mail address")
+        }
+        return identity
+    }
+}
+
+/// The rules for what is attached to users and domains.
+enum EntityRules {
+    static let maximumTags = 64
+    static let maximumTagBytes = 254
+    static let maximumRouteBytes = 64
+
+    static func checkName(_ name: String) throws(ServiceError) {
+        guard name.utf8.count <= Limits.nameBytes, !name.utf8.contains(0) else {
+            throw ServiceError(
+                .malformed, reason: "name-too-long", "the name must have at most \(Limits.nameBytes) bytes")
+        }
+    }
+
+    static func checkTags(_ tags: [String]) throws(ServiceError) {
+        guard tags.count <= maximumTags, tags.allSatisfy({ (1...maximumTagBytes).contains($0.utf8.count) }) else {
+            throw ServiceError(
+                .malformed, reason: "invalid-tags", "at most \(maximumTags) tags of 1 to \(maximumTagBytes) bytes each")
+        }
+    }
+
+    static func checkMetadata(_ metadata: JSONValue) throws(ServiceError) {
+        guard case .object = metadata else {
+            throw ServiceError(.malformed, reason: "invalid-metadata", "'metadata' must be a JSON object")
+        }
+        let size = (try? JSONEncoder().encode(metadata).count) ?? Int.max
+        guard size <= Limits.metadataBytes else {
+            throw ServiceError(
+                .malformed, reason: "metadata-too-large", "'metadata' must have at most \(Limits.metadataBytes) bytes")
+        }
+    }
+
+    /// `a-z 0-9 -`, so that it can stand in a path, a topic and a subject; not a UUID, so that it is never mistaken for an identifier.
+    static func checkRoute(_ route: String) throws(ServiceError) {
+        let isGood =
+            (1...maximumRouteBytes).contains(route.utf8.count)
+            && route.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+        guard isGood, DomainID(route) == nil else {
+            throw ServiceError(
+                .malformed, reason: "invalid-route",
+                "'route' must be 1 to \(maximumRouteBytes) of a-z, 0-9 and -, and not a UUID")
+        }
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import HTTPKit
+
+/// Slows the guessing of passwords: failures count against the identity and against the address, successes do not.
+struct LoginLimits: Sendable {
+    private let identities: RateLimiter
+    private let addresses: RateLimiter
+
+    /// - Parameter failuresPerMinute: for one identity; an address, behind which there may be a whole factory, has ten times as many.
+    init(failuresPerMinute: Int) {
+        identities = RateLimiter(perSecond: Double(failuresPerMinute) / 60, burst: failuresPerMinute)
+        addresses = RateLimiter(perSecond: Double(failuresPerMinute) / 6, burst: failuresPerMinute * 10)
+    }
+
+    /// - Throws: `tooManyRequests`.
+    func begin(identity: String, address: String) throws(ServiceError) {
+        try addresses.take(address)
+        do {
+            try identities.take(identity.lowercased())
+        } catch {
+            addresses.giveBack(address)
+            throw error
+        }
+    }
+
+    func succeeded(identity: String, address: String) {
+        identities.giveBack(identity.lowercased())
+        addresses.giveBack(address)
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Identity
+import Observability
+
+/// Logging in, staying logged in, and out.
+struct Sessions: Sendable {
+    private let store: UsersStore
+    private let hasher: PasswordHasher
+    private let signer: TokenSigner
+    private let clock: WallClock
+    private let limits: LoginLimits
+    private let refreshLifetimeSeconds: Int64
+    private let logins: LabelledMetric<Counter>
+
+    /// A pair of tokens as it goes to the client.
+    struct Tokens: Sendable {
+        var access: String
+        var refresh: String
+    }
+
+    init(
+        store: UsersStore, hasher: PasswordHasher, signer: TokenSigner, clock: WallClock, limits: LoginLimits,
+        refreshLifetimeSeconds: Int64, metrics: MetricsRegistry
+    ) {
+        self.store = store
+        self.hasher = hasher
+        self.signer = signer
+        self.clock = clock
+        self.limits = limits
+        self.refreshLifetimeSeconds = refreshLifetimeSeconds
+        logins = metrics.counter("martlet_users_logins_total", help: "Logins by outcome.", labels: ["outcome"])
+    }
+
+    /// Begins a session.
+    ///
+    /// A wrong password and an unknown user take the same time and get the same answer.
+    /// - Parameter domain: what the tokens shall act in; nil: the user's default domain.
+    /// - Throws: `unauthenticated`, `forbidden` when the user is no member of the domain, `tooManyRequests`.
+    func logIn(identity: String, secret: String, domain: DomainID?, address: String) async throws -> Tokens {
+        do {
+            try limits.begin(identity: identity, address: address)
+        } catch {
+            logins.with("limited").increment()
+            throw error
+        }
+        let found = try await store.credentials(identity: identity)
+        let isRight = try await hasher.verify(secret, against: found?.passwordHash)
+        guard let found, isRight, found.user.status == .enabled else {
+            logins.with("refused").increment()
+            throw ServiceError(.unauthenticated, reason: "wrong-credentials", "the identity or the secret is wrong")
+        }
+        limits.succeeded(identity: identity, address: address)
+        if hasher.needsRehash(found.passwordHash) {
+            try await store.rehash(found.user.id, from: found.passwordHash, to: try await hasher.hash(secret))
+        }
+        let refresh = SecretKey.generate()
+        let session = SessionID.new()
+        let now = clock.now()
+        let place = try await place(of: found.user, wanted: domain)
+        let principal = Principal(
+            user: found.user.id, session: session, domain: place?.domain, role: place?.role ?? .none,
+            isPlatformAdmin: found.user.isAdmin)
+        let access = try await signer.sign(principal, now: now)
+        try await store.begin(
+            SessionRecord(
+                id: session, user: found.user.id, domain: place?.domain, createdAt: now,
+                expiresAt: now + refreshLifetimeSeconds * 1_000_000_000, lastTokenExpiresAt: access.expiresAt),
+            refreshHash: SecretKey.hash(refresh))
+        logins.with("succeeded").increment()
+        return Tokens(access: access.token, refresh: refresh)
+    }
+
+    /// Exchanges a refresh token for a new pair. The old one is spent; when it comes again, somebody copied it, and the whole session ends
+    /// (RFC 9700 section 4.14.2).
+    /// - Throws: `unauthenticated`.
+    func refresh(_ token: String) async throws -> Tokens {
+        let replacement = SecretKey.generate()
+        let now = clock.now()
+        let hash = SecretKey.hash(token)
+        guard let session = try await store.session(refreshHash: hash), let user = try await store.user(session.user)
+        else {
+            throw Self.unknownRefreshToken
+        }
+        // Signed before the exchange is committed: a token that nobody gets does no harm, a spent refresh token without successor would.
+        let place = try await session.domain.flatMapAsync { try await self.place(of: user, wanted: $0) }
+        let principal = Principal(
+            user: user.id, session: session.id, domain: place?.domain, role: place?.role ?? .none,
+            isPlatformAdmin: user.isAdmin)
+        let access = try await signer.sign(principal, now: now)
+        let outcome = try await store.rotate(
+            refreshHash: hash, to: SecretKey.hash(replacement), now: now,
+            expiresAt: now + refreshLifetimeSeconds * 1_000_000_000, lastTokenExpiresAt: access.expiresAt)
+        switch outcome {
+        case .rotated: return Tokens(access: access.token, refresh: replacement)
+        case .unknown: throw Self.unknownRefreshToken
+        case .ended:
+            throw ServiceError(.unauthenticated, reason: "session-ended", "the session has ended; log in again")
+        case .reused:
+            throw ServiceError(
+                .unauthenticated, reason: "refresh-token-reused",
+                "this refresh token was used before, so the session was ended; log in again")
+        }
+    }
+
+    /// Who an access token proves, for logging out.
+    func principal(of token: String) async throws -> Principal {
+        try await LocalTokenVerifier(store: store, signer: signer, clock: clock).verify(token)
+    }
+
+    /// Ends the session of an access token.
+    func revoke(_ session: SessionID, actor: UserID) async throws {
+        try await store.revoke(session, reason: "logged-out", actor: actor, now: clock.now())
+    }
+
+    /// Ends the session of a refresh token; one that is not known is no error (RFC 7009 section 2.2).
+    func revoke(refreshToken: String) async throws {
+        guard let session = try await store.session(refreshHash: SecretKey.hash(refreshToken)) else { return }
+        try await store.revoke(session.id, reason: "logged-out", actor: session.user, now: clock.now())
+    }
+
+    /// The domain that a token will act in, with the user's role there.
+    private func place(of user: User, wanted: DomainID?) async throws -> Membership? {
+        if let wanted {
+            guard let domain = try await store.domain(wanted), let role = try await role(of: user, in: domain) else {
+                throw ServiceError(
+                    .forbidden, reason: "not-a-member", "you are not a member of this domain, or there is none")
+            }
+            guard domain.status == .enabled else {
+                throw ServiceError(.forbidden, reason: "domain-not-enabled", "the domain is \(domain.status.rawValue)")
+            }
+            return Membership(domain: domain.id, user: user.id, role: role)
+        }
+        guard let usual = user.defaultDomain, let domain = try await store.domain(usual), domain.status == .enabled,
+            let role = try await role(of: user, in: domain)
+        else { return nil }
+        return Membership(domain: domain.id, user: user.id, role: role)
+    }
+
+    private func role(of user: User, in domain: Tenant) async throws -> Role? {
+        if user.isAdmin { return .admin }
+        return try await store.role(of: user.id, in: domain.id)
+    }
+
+    static let unknownRefreshToken = ServiceError(
+        .unauthenticated, reason: "invalid-refresh-token", "the refresh token is not valid")
+}
+
+extension Optional {
+    fileprivate func flatMapAsync<Value>(_ transform: (Wrapped) async throws -> Value?) async throws -> Value? {
+        guard let self else { return nil }
+        return try await transform(self)
+    }
+}
+
+/// A session as it is stored. Times in nanoseconds, except the last token's expiry in Unix seconds.
+struct SessionRecord: Sendable {
+    var id: SessionID
+    var user: UserID
+    var domain: DomainID?
+    var createdAt: Int64
+    var expiresAt: Int64
+    var lastTokenExpiresAt: Int64
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import Postgres
+
+/// The schema's history; see ``Migration``.
+enum UsersMigrations {
+    static let all: [Migration] = [
+        Outbox.migration(number: 1),
+        Migration(
+            number: 2, name: "create-users",
+            sql: """
+                -- Times are nanoseconds since 1970, except where a name says seconds.
+                CREATE TABLE users (
+                    id uuid PRIMARY KEY,
+                    name text NOT NULL,
+                    identity text NOT NULL,
+                    password_hash text NOT NULL,
+                    tags text[] NOT NULL,
+                    metadata jsonb NOT NULL,
+                    is_admin boolean NOT NULL DEFAULT false,
+                    status text NOT NULL DEFAULT 'enabled' CHECK (status IN ('enabled', 'disabled')),
+                    default_domain uuid,
+                    created_at bigint NOT NULL,
+                    updated_at bigint NOT NULL
+                );
+                CREATE UNIQUE INDEX users_identity ON users (lower(identity));
+
+                CREATE TABLE domains (
+                    id uuid PRIMARY KEY,
+                    name text NOT NULL,
+                    route text,
+                    tags text[] NOT NULL,
+                    metadata jsonb NOT NULL,
+                    status text NOT NULL DEFAULT 'enabled' CHECK (status IN ('enabled', 'disabled', 'frozen')),
+                    created_by uuid NOT NULL,
+                    created_at bigint NOT NULL,
+                    updated_at bigint NOT NULL
+                );
+                CREATE UNIQUE INDEX domains_route ON domains (route) WHERE route IS NOT NULL;
+
+                CREATE TABLE memberships (
+                    domain_id uuid NOT NULL REFERENCES domains ON DELETE CASCADE,
+                    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+                    role text NOT NULL CHECK (role IN ('viewer', 'editor', 'admin')),
+                    created_at bigint NOT NULL,
+                    PRIMARY KEY (domain_id, user_id)
+                );
+                CREATE INDEX memberships_user ON memberships (user_id);
+                """),
+        Migration(
+            number: 3, name: "create-sessions",
+            sql: """
+                CREATE TABLE sessions (
+                    id uuid PRIMARY KEY,
+                    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+                    -- What all tokens of the session act in; NULL: no domain.
+                    domain_id uuid REFERENCES domains ON DELETE CASCADE,
+                    created_at bigint NOT NULL,
+                    expires_at bigint NOT NULL,
+                    -- When the last access token of the session dies: until then a revocation has to be known.
+                    last_token_expires_at_seconds bigint NOT NULL,
+                    revoked_at bigint,
+                    revoked_reason text
+                );
+                CREATE INDEX sessions_user ON sessions (user_id) WHERE revoked_at IS NULL;
+                CREATE INDEX sessions_domain ON sessions (domain_id) WHERE revoked_at IS NULL;
+                CREATE INDEX sessions_revoked ON sessions (last_token_expires_at_seconds) WHERE revoked_at IS NOT NULL;
+                CREATE INDEX sessions_expiry ON sessions (expires_at);
+
+                CREATE TABLE refresh_tokens (
+                    -- SHA-256 of the token; the token itself is nowhere.
+                    hash text PRIMARY KEY,
+                    session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+                    issued_at bigint NOT NULL,
+                    used_at bigint
+                );
+                CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id);
+
+                CREATE TABLE signing_keys (
+                    id text PRIMARY KEY,
+                    -- The Ed25519 seed. Whoever reads this table can sign tokens: only this service's role may.
+                    seed bytea NOT NULL,
+                    created_at bigint NOT NULL,
+                    retired_at bigint
+                );
+                """),
+    ]
+}

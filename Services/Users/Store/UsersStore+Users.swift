@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import HTTPKit
+import Identity
+import Postgres
+
+extension UsersStore {
+    private static let columns: SQL =
+        "SELECT id, name, identity, tags, metadata, is_admin, status, default_domain, created_at, updated_at"
+
+    private static func decode(_ row: PostgresRow) throws -> User {
+        User(
+            id: try row.decode(at: 0), name: try row.decode(at: 1), identity: try row.decode(at: 2),
+            tags: try row.decode(at: 3), metadata: try value(row.decode(at: 4)), isAdmin: try row.decode(at: 5),
+            status: User.Status(rawValue: try row.decode(at: 6)) ?? .disabled, defaultDomain: try row.decode(at: 7),
+            createdAt: try row.decode(at: 8), updatedAt: try row.decode(at: 9))
+    }
+
+    /// - Throws: `conflict` when the identity is taken.
+    func insert(_ user: User, passwordHash: String, personalDomain domain: Tenant, actor: UserID?) async throws {
+        do {
+            try await change { connection in
+                try await connection.execute(
+                    """
+                    INSERT INTO users (id, name, identity, password_hash, tags, metadata, is_admin, status, default_domain,
+                        created_at, updated_at)
+                    VALUES (\(user.id), \(user.name), \(user.identity), \(passwordHash), \(user.tags),
+                        \(try Self.json(user.metadata)), \(user.isAdmin), \(user.status.rawValue), \(user.defaultDomain as DomainID?),
+                        \(user.createdAt), \(user.updatedAt))
+                    """)
+                try await announce("user", "created", at: user.createdAt, on: connection, actor: actor, user: user.id)
+                try await insert(domain, on: connection)
+            }
+        } catch let error as PostgresError where error.isUniqueViolation {
+            throw ServiceError(.conflict, reason: "identity-taken", "there is a user with this identity already")
+        }
+    }
+
+    func user(_ id: UserID) async throws -> User? {
+        try await pool.execute(Self.columns + " FROM users WHERE id = \(id)").first.map(Self.decode)
+    }
+
+    func user(identity: String) async throws -> User? {
+        try await pool.execute(Self.columns + " FROM users WHERE lower(identity) = lower(\(identity))").first
+            .map(Self.decode)
+    }
+
+    func credentials(identity: String) async throws -> (user: User, passwordHash: String)? {
+        let rows = try await pool.execute(
+            Self.columns + ", password_hash FROM users WHERE lower(identity) = lower(\(identity))")
+        return try rows.first.map { (try Self.decode($0), try $0.decode(at: 10)) }
+    }
+
+    func passwordHash(of id: UserID) async throws -> String? {
+        try await pool.execute("SELECT password_hash FROM users WHERE id = \(id)").first.map { try $0.decode(at: 0) }
+    }
+
+    func users(_ filter: UserFilter, page: PageRequest) async throws -> ListPage<User> {
+        var conditions = try Self.conditions(filter.entity)
+        if let identity = filter.identity { conditions.append("position(lower(\(identity)) in lower(identity)) > 0") }
+        return try await Self.page(
+            Self.columns, from: "users", conditions, page, on: pool, identifier: { $0.id.description },
+            decode: Self.decode)
+    }
+
+    /// - Returns: nil when there is no such user.
+    func update(_ id: UserID, _ changes: UserChanges, actor: UserID, now: Int64) async throws -> User? {
+        let metadata = try changes.metadata.map(Self.json)
+        return try await change { connection in
+            let rows = try await connection.execute(
+                """
+                UPDATE users SET name = COALESCE(\(changes.name as String?), name), tags = COALESCE(\(changes.tags as [String]?), tags),
+                    metadata = COALESCE(\(metadata as PostgresJSON?), metadata), updated_at = \(now)
+                WHERE id = \(id) RETURNING id
+                """)
+            guard !rows.isEmpty else { return nil }
+            try await announce("user", "updated", at: now, on: connection, actor: actor, user: id)
+            return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first.map(Self.decode)
+        }
+    }
+
+    /// - Returns: nil when there is no such user.
+    func setStatus(_ id: UserID, _ status: User.Status, actor: UserID, now: Int64) async throws -> User? {
+        try await change { connection in
+            let rows = try await connection.execute(
+                "UPDATE users SET status = \(status.rawValue), updated_at = \(now) WHERE id = \(id) RETURNING id")
+            guard !rows.isEmpty else { return nil }
+            try await announce("user", status.rawValue, at: now, on: connection, actor: actor, user: id)
+            if status == .disabled {
+                try await revokeAll(
+                    "user_id = \(id)", reason: "user-disabled", actor: actor, now: now, on: connection)
+            }
+            return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first.map(Self.decode)
+        }
+    }
+
+    /// Replaces a hash by one of today's cost, unless the password was changed meanwhile.
+    func rehash(_ id: UserID, from old: String, to new: String) async throws {
+        try await pool.execute("UPDATE users SET password_hash = \(new) WHERE id = \(id) AND password_hash = \(old)")
+    }
+
+    /// Sets a password and ends the user's other sessions.
+    func setPassword(of id: UserID, hash: String, keeping session: SessionID, now: Int64) async throws -> User? {
+        try await change { connection in
+            try await connection.execute(
+                "UPDATE users SET password_hash = \(hash), updated_at = \(now) WHERE id = \(id)")
+            try await announce("user", "secret-changed", at: now, on: connection, actor: id, user: id)
+            try await revokeAll(
+                "user_id = \(id) AND id <> \(session)", reason: "secret-changed", actor: id, now: now, on: connection)
+            return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first.map(Self.decode)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import HTTPKit
+import Identity
+import Observability
+import Postgres
+import ServiceKit
+
+/// Users, domains, sessions and tokens: who a person is and what the person may do.
+public enum UsersService {
+    public static let description = ServiceDescription(
+        name: "users", summary: "users, domains, roles and tokens", keys: UsersKeys.all, build: build)
+
+    /// Wires the service. Waits for the database, brings its schema up to date, and makes the first signing key and administrator.
+    public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
+        let configuration = environment.configuration
+        let bus = try await environment.connectBus()
+        let pool = try environment.postgresPool(schema: "users")
+        try await environment.migrate(pool, UsersMigrations.all)
+
+        let outbox = Outbox(pool: pool)
+        let store = UsersStore(pool: pool, outbox: outbox)
+        let cost = PasswordHasher.Cost(
+            log2N: try configuration.required(UsersKeys.passwordCost), blockSize: 8, parallelism: 3)
+        let hasher = PasswordHasher(cost: cost ?? .standard)
+        let signer = TokenSigner(
+            store: store, clock: environment.clock,
+            lifetimeSeconds: Int64(try configuration.required(UsersKeys.accessTokenSeconds)),
+            rotationDays: Int64(try configuration.required(UsersKeys.keyRotationDays)),
+            logger: environment.logger("signer"))
+        try await signer.prepare()
+
+        let accounts = Accounts(store: store, hasher: hasher, clock: environment.clock)
+        try await accounts.ensureAdministrator(
+            email: configuration.optional(UsersKeys.adminEmail),
+            password: configuration.optional(UsersKeys.adminPassword), logger: environment.logger)
+        let sessions = Sessions(
+            store: store, hasher: hasher, signer: signer, clock: environment.clock,
+            limits: LoginLimits(failuresPerMinute: try configuration.required(UsersKeys.loginsPerMinute)),
+            refreshLifetimeSeconds: Int64(try configuration.required(UsersKeys.refreshTokenHours)) * 3_600,
+            metrics: environment.metrics)
+        let domains = Domains(store: store, clock: environment.clock)
+
+        let verifier = LocalTokenVerifier(store: store, signer: signer, clock: environment.clock)
+        let http = HTTPApplication(environment: environment, title: "Martlet users", verifier: verifier)
+        TokenRoutes(sessions: sessions, signer: signer).add(to: http.routes)
+        UserRoutes(
+            accounts: accounts, sessions: sessions, verifier: verifier,
+            allowsSelfRegistration: try configuration.required(UsersKeys.selfRegister)
+        ).add(to: http.routes)
+        DomainRoutes(domains: domains).add(to: http.routes)
+
+        return [
+            PostgresPoolService(pool),
+            OutboxRelayService(outbox: outbox, bus: bus, metrics: environment.metrics),
+            UsersResponder(
+                bus: bus, store: store, signer: signer, clock: environment.clock, logger: environment.logger("bus")),
+            UsersHousekeeping(
+                store: store, signer: signer, clock: environment.clock, logger: environment.logger("housekeeping")),
+            http.service(
+                host: try configuration.required(StandardKeys.httpHost),
+                port: try configuration.required(UsersKeys.port)),
+        ]
+    }
+}

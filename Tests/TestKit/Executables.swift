@@ -28,7 +28,7 @@ public enum Executables {
     /// The path of a program of the system, by `PATH`: a missing one is an error, never a reason to skip.
     public static func system(_ name: String) throws(Missing) -> String {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
-        for directory in path.split(separator: ":") + ["/usr/sbin", "/sbin"] {
+        for directory in path.split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin"] {
             let candidate = "\(directory)/\(name)"
             if access(candidate, X_OK) == 0 { return candidate }
         }

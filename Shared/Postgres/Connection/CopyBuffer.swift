@@ -16,7 +16,8 @@ public struct CopyBuffer: Sendable {
     /// A place between two rows.
     public struct Mark: Hashable, Sendable {
         var offset: Int
-        var rows: Int
+        /// Rows before it.
+        public let rows: Int
     }
 
     @usableFromInline
@@ -118,6 +119,30 @@ public struct CopyBuffer: Sendable {
         bytes.writeInteger(length)
         bytes.writeImmutableBuffer(value)
     }
+
+    /// UTF-8 that was checked to be valid elsewhere.
+    /// - Returns: false when it holds U+0000 or is too long; the row then has to be taken back.
+    @inlinable
+    public mutating func append(utf8 value: UnsafeRawBufferPointer) -> Bool {
+        guard let length = Int32(exactly: value.count), !value.contains(0) else { return false }
+        bytes.writeInteger(length)
+        bytes.writeBytes(value)
+        return true
+    }
+
+    /// A `bytea`.
+    /// - Returns: false when it is too long; the row then has to be taken back.
+    @inlinable
+    public mutating func append(bytes value: UnsafeRawBufferPointer) -> Bool {
+        guard let length = Int32(exactly: value.count) else { return false }
+        bytes.writeInteger(length)
+        bytes.writeBytes(value)
+        return true
+    }
+
+    /// The fields of `other`, which holds no whole rows: what several rows have in common is encoded once.
+    @inlinable
+    public mutating func append(fieldsOf other: CopyBuffer) { bytes.writeImmutableBuffer(other.bytes) }
 
     @usableFromInline
     static var tooLong: PostgresError { PostgresError(.invalidValue, "a field is too long") }

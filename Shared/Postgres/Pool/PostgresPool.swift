@@ -96,9 +96,16 @@ public final class PostgresPool: Sendable {
     /// One statement on whichever connection is free.
     @discardableResult
     public func execute(_ sql: SQL) async throws(PostgresError) -> PostgresResult {
+        try await perform { session throws(PostgresError) in try session.execute(sql) }
+    }
+
+    /// Runs `body` on the thread of whichever connection is free; see ``PostgresConnection/perform(_:)``.
+    public func perform<Result: Sendable>(
+        _ body: @escaping @Sendable (PostgresSession) throws(PostgresError) -> Result
+    ) async throws(PostgresError) -> Result {
         let connection = try await acquire()
         do throws(PostgresError) {
-            let result = try await connection.execute(sql)
+            let result = try await connection.perform(body)
             await release(connection)
             return result
         } catch {

@@ -11,7 +11,7 @@ import Testing
         try await withPool {
             $0.maximumConnections = 2
             $0.maximumWaiters = 1
-            $0.acquireTimeout = .milliseconds(300)
+            $0.acquireTimeout = .seconds(5)
         } _: { pool in
             let (released, release) = AsyncStream.makeStream(of: Void.self)
             try await withThrowingTaskGroup(of: Void.self) { group in

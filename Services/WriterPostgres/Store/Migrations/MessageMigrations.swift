@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import Postgres
+
+/// The history of schema `messages`.
+enum MessageMigrations {
+    static let all = [tables]
+
+    /// Times are nanoseconds since 1970. `sequence` is the message's place in the bus's log; with `record` it tells rows of the same time apart.
+    private static let tables = Migration(
+        number: 1, name: "create-messages",
+        sql: """
+            CREATE TABLE senml (
+                time bigint NOT NULL,
+                sequence bigint NOT NULL,
+                record integer NOT NULL,
+                channel uuid NOT NULL,
+                domain uuid NOT NULL,
+                publisher uuid NOT NULL,
+                subtopic text NOT NULL,
+                protocol text NOT NULL,
+                name text NOT NULL,
+                unit text,
+                value double precision,
+                string_value text,
+                bool_value boolean,
+                data_value bytea,
+                sum double precision,
+                update_time double precision
+            ) PARTITION BY RANGE (time);
+            CREATE INDEX senml_channel_time ON senml (channel, time DESC, sequence DESC, record DESC);
+            CREATE TABLE senml_default PARTITION OF senml DEFAULT;
+            CREATE INDEX senml_default_time ON senml_default (time);
+
+            CREATE TABLE json (
+                created bigint NOT NULL,
+                sequence bigint NOT NULL,
+                channel uuid NOT NULL,
+                domain uuid NOT NULL,
+                publisher uuid NOT NULL,
+                subtopic text NOT NULL,
+                protocol text NOT NULL,
+                payload jsonb NOT NULL
+            ) PARTITION BY RANGE (created);
+            CREATE INDEX json_channel_created ON json (channel, created DESC, sequence DESC);
+            CREATE TABLE json_default PARTITION OF json DEFAULT;
+            CREATE INDEX json_default_created ON json_default (created);
+
+            CREATE TABLE blobs (
+                created bigint NOT NULL,
+                sequence bigint NOT NULL,
+                channel uuid NOT NULL,
+                domain uuid NOT NULL,
+                publisher uuid NOT NULL,
+                subtopic text NOT NULL,
+                protocol text NOT NULL,
+                content_type text NOT NULL,
+                payload bytea NOT NULL
+            ) PARTITION BY RANGE (created);
+            CREATE INDEX blobs_channel_created ON blobs (channel, created DESC, sequence DESC);
+            CREATE TABLE blobs_default PARTITION OF blobs DEFAULT;
+            CREATE INDEX blobs_default_created ON blobs_default (created);
+
+            -- record is -1 where the whole message was refused.
+            CREATE TABLE dead_letters (
+                stream uuid NOT NULL,
+                sequence bigint NOT NULL,
+                record integer NOT NULL,
+                reason text NOT NULL,
+                message text NOT NULL,
+                subject text NOT NULL,
+                envelope bytea NOT NULL,
+                at bigint NOT NULL,
+                PRIMARY KEY (stream, sequence, record)
+            );
+            CREATE INDEX dead_letters_at ON dead_letters (at);
+
+            -- One row for each incarnation of the stream: everything up to sequence is stored.
+            CREATE TABLE positions (
+                stream uuid PRIMARY KEY,
+                sequence bigint NOT NULL
+            );
+            """)
+
+    /// Lets the reader read, where deployment gave it a role of its own. Run at each start, because the role may come later.
+    static let grants: StaticString = """
+        DO $$
+        BEGIN
+            IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'martlet_reader_postgres') THEN
+                GRANT USAGE ON SCHEMA messages TO martlet_reader_postgres;
+                GRANT SELECT ON messages.senml, messages.json, messages.blobs TO martlet_reader_postgres;
+            END IF;
+        END
+        $$
+        """
+}

@@ -178,8 +178,11 @@ let package = Package(
                 name: "ThingsTests", dependencies: ["ThingsService", "AdapterKit", "Identity", "HTTPKit", "TestKit"],
                 path: "Tests/Integration/Things", swiftSettings: strict),
             .testTarget(
-                name: "HTTPAdapterTests", dependencies: ["HTTPAdapter", "AdapterKit", "Messaging", "TestKit"],
-                path: "Tests/Integration/HTTPAdapter", swiftSettings: strict),
+                name: "HTTPAdapterTests",
+                dependencies: [
+                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "AdapterKit", "HTTPAdapter", "TestKit",
+                    nio, nioHTTP1, crypto,
+                ], path: "Tests/Integration/HTTPAdapter", swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
                 dependencies: ["WriterPostgres", "ReaderPostgres", "Messaging", "Postgres", "TestKit"],
@@ -198,7 +201,10 @@ let package = Package(
                 linkerSettings: fastLink),
             .executableTarget(
                 name: "Bench",
-                dependencies: ["Core", "Messaging", "Bus", "Postgres", "CLinux", nio, nioPosix, nioHTTP1, hummingbird],
+                dependencies: [
+                    "Core", "Messaging", "Bus", "Postgres", "CLinux", "TestKit", nio, nioPosix, nioHTTP1, hummingbird,
+                    logging,
+                ],
                 path: "Benchmarks", exclude: ["README.md"], swiftSettings: hot, linkerSettings: fastLink),
         ]
 )

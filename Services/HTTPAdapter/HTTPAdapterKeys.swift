@@ -7,38 +7,38 @@ enum HTTPAdapterKeys {
     static let port = StandardKeys.httpPort(default: 8185)
 
     static let eventLoops = ConfigurationKey<Int>(
-        "event-loops", default: 0, range: 0...256,
+        "event.loops", default: 0, range: 0...256,
         help: "Threads that serve connections, each with a bus connection of its own; 0 takes one for each processor.")
 
     static let maximumConnections = ConfigurationKey<Int>(
-        "maximum-connections", default: 10_000, range: 1...1_000_000, help: "Connections at a time.")
+        "connections.maximum", default: 10_000, range: 1...1_000_000, help: "Connections at a time.")
 
     static let maximumPayload = ConfigurationKey<Int>(
-        "maximum-payload-bytes", default: Limits.payloadBytes, range: 1...Limits.payloadBytes,
+        "payload.maximum.bytes", default: Limits.payloadBytes, range: 1...Limits.payloadBytes,
         help: "The largest payload that is accepted.")
 
     static let headTimeout = ConfigurationKey<Int>(
-        "head-timeout-milliseconds", default: 15_000, range: 10...600_000,
+        "head.timeout.milliseconds", default: 15_000, range: 10...600_000,
         help: "How long a request's head may take to arrive.")
 
     static let bodyTimeout = ConfigurationKey<Int>(
-        "body-timeout-milliseconds", default: 60_000, range: 10...3_600_000,
+        "body.timeout.milliseconds", default: 60_000, range: 10...3_600_000,
         help: "How long a request's body may take to arrive.")
 
     static let idleTimeout = ConfigurationKey<Int>(
-        "idle-timeout-milliseconds", default: 75_000, range: 10...86_400_000,
+        "idle.timeout.milliseconds", default: 75_000, range: 10...86_400_000,
         help: "How long a connection may stay open without a request.")
 
     static let acknowledgementTimeout = ConfigurationKey<Int>(
-        "acknowledgement-timeout-milliseconds", default: 10_000, range: 10...600_000,
+        "acknowledgement.timeout.milliseconds", default: 10_000, range: 10...600_000,
         help: "How long the bus may take to make a message durable before the client is told to try again.")
 
     static let thingRate = ConfigurationKey<Int>(
-        "thing-messages-per-second", default: 0, range: 0...1_000_000,
+        "thing.messages.per.second", default: 0, range: 0...1_000_000,
         help: "Messages that one thing may send each second on average, ten seconds' worth at once; 0: no limit.")
 
     static let domainRate = ConfigurationKey<Int>(
-        "domain-messages-per-second", default: 0, range: 0...10_000_000,
+        "domain.messages.per.second", default: 0, range: 0...10_000_000,
         help:
             "Messages that a domain's things may send each second on average, ten seconds' worth at once; 0: no limit.")
 

@@ -103,9 +103,10 @@ extension ConnectionHandler {
 
     /// Complete and allowed: checks the payload and hands it to the bus.
     private func publish(_ request: PublishRequest, _ grant: Grant) {
+        let created = loop.clock.now()
         do throws(ServiceError) {
             try loop.policy.checkRate(grant)
-            try PayloadCheck.check(request.body, as: request.contentType)
+            try loop.payloadCheck.check(request.body, as: request.contentType, receivedAt: created)
         } catch {
             return refuse(request, Refusal(error))
         }
@@ -113,7 +114,7 @@ extension ConnectionHandler {
         guard loop.mayPublish else { return refuse(request, .overloaded) }
         let message = RawMessage(
             domain: grant.domain, channel: grant.channel, subtopic: request.path.subtopic, publisher: grant.thing,
-            transport: .http, contentType: request.contentType, created: loop.clock.now(), payload: payload)
+            transport: .http, contentType: request.contentType, created: created, payload: payload)
         drop(request)
         var headers = BusHeaders(traceparent: request.traceparent)
         if let key = request.idempotencyKey {
@@ -122,12 +123,7 @@ extension ConnectionHandler {
         let number = request.number
         let bytes = payload.readableBytes
         exchanges[index(of: number)].publishedAt = .now()
-        loop.publish(
-            message, subject: Subjects.messages(channel: grant.channel, subtopic: request.path.subtopic),
-            headers: headers
-        ) { [self] result in
-            acknowledged(number, bytes: bytes, result)
-        }
+        loop.publish(message, headers: headers) { [self] result in acknowledged(number, bytes: bytes, result) }
     }
 
     private func acknowledged(_ number: UInt64, bytes: Int, _ result: Result<PublishReceipt, BusError>) {

@@ -18,6 +18,7 @@ final class IngestLoop {
     let documents: ServiceDocuments
     var composer: ResponseComposer
     var metrics: IngestMetrics
+    var payloadCheck = PayloadCheck()
     private(set) var isDraining = false
     /// Bodies that are held, in bytes.
     var heldBytes = 0
@@ -103,27 +104,24 @@ final class IngestLoop {
 
     /// Hands the message to the bus; `completion` is called on this event loop, once.
     func publish(
-        _ message: RawMessage, subject: String, headers: BusHeaders,
+        _ message: RawMessage, headers: BusHeaders,
         completion: @escaping (Result<PublishReceipt, BusError>) -> Void
     ) {
         publishesInFlight += 1
         let bound = NIOLoopBound((self, completion), eventLoop: eventLoop)
         let eventLoop = eventLoop
-        var payload = ByteBuffer()
-        message.encode(into: &payload)
-        bus.publishDurably(BusMessage(subject: subject, headers: headers, payload: payload)) { result in
-            if eventLoop.inEventLoop {
-                let (loop, completion) = bound.value
-                loop.published()
-                completion(result)
-            } else {
-                eventLoop.execute {
+        bus.publishDurably(
+            headers: headers,
+            writeSubject: { Subjects.writeMessages(channel: message.channel, subtopic: message.subtopic, into: &$0) },
+            writePayload: { message.encode(into: &$0) },
+            completion: { result in
+                let finish: @Sendable () -> Void = {
                     let (loop, completion) = bound.value
                     loop.published()
                     completion(result)
                 }
-            }
-        }
+                if eventLoop.inEventLoop { finish() } else { eventLoop.execute(finish) }
+            })
     }
 
     private func published() {

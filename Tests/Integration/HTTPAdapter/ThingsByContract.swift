@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import Crypto
+import Foundation
+import Logging
+import Messaging
+import NIOCore
+import Synchronization
+
+/// Answers for `things` over the real bus, by the contract that the real one keeps (`ThingsContract`), so that a test decides who may do what.
+/// The whole way with the real service is tested end to end.
+final class ThingsByContract: Sendable {
+    struct Device: Sendable {
+        let id = ThingID.new()
+        let key = "key-\(ThingID.new())"
+    }
+
+    private struct State {
+        var devices: [String: (thing: ThingID, domain: DomainID)] = [:]
+        var rights: [String: AuthorizeResponse.Outcome] = [:]
+        var questions = 0
+    }
+
+    let domain = DomainID.new()
+    /// May publish to ``channel``.
+    let publisher = Device()
+    /// Connected to ``channel`` for subscribing only.
+    let listener = Device()
+    let channel = ChannelID.new()
+    let bus: any Bus
+    private let state = Mutex(State())
+    private let logger = Logger(label: "things-by-contract")
+
+    init(bus: any Bus) {
+        self.bus = bus
+        let grant = { (publish: Bool) in
+            AuthorizeResponse.Outcome.known(
+                AuthorizeResponse.Rights(
+                    channel: self.channel, domain: self.domain, publish: publish, subscribe: true))
+        }
+        state.withLock { state in
+            for device in [publisher, listener] {
+                state.devices[Self.hash(device.key)] = (device.id, domain)
+            }
+            for name in [channel.description, "press-line"] {
+                state.rights["\(publisher.id) \(name)"] = grant(true)
+                state.rights["\(listener.id) \(name)"] = grant(false)
+            }
+        }
+    }
+
+    /// Answers until the task is cancelled.
+    func run(ready: @escaping @Sendable () -> Void) async throws {
+        let pending = Atomic(2)
+        let oneReady: @Sendable () -> Void = {
+            if pending.wrappingSubtract(1, ordering: .relaxed).newValue == 0 { ready() }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [self] in
+                try await bus.serve(Subjects.identifyThing, queueGroup: "things", logger: logger, ready: oneReady) {
+                    [self] (request: IdentifyRequest, _) in
+                    let found = state.withLock { state in
+                        state.questions += 1
+                        return state.devices[request.keyHash]
+                    }
+                    return IdentifyResponse(thing: found.map { .init(id: $0.thing, domain: $0.domain) })
+                }
+            }
+            group.addTask { [self] in
+                try await bus.serve(Subjects.authorizeThing, queueGroup: "things", logger: logger, ready: oneReady) {
+                    [self] (request: AuthorizeRequest, _) in
+                    let outcome = state.withLock { state in
+                        state.questions += 1
+                        return state.rights["\(request.thing) \(request.channel)"]
+                    }
+                    if let named = request.domain, named != domain.description, named != "factory" {
+                        return AuthorizeResponse(outcome: .unknownChannel)
+                    }
+                    return AuthorizeResponse(outcome: outcome ?? .unknownChannel)
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Questions answered so far.
+    var questions: Int { state.withLock { $0.questions } }
+
+    /// Takes the publisher's key away and says so, as `things` does.
+    func disablePublisher() async throws {
+        _ = state.withLock { $0.devices.removeValue(forKey: Self.hash(publisher.key)) }
+        let event = EntityEvent(
+            id: .new(), at: WallClock.system.now(), service: "things", entity: "thing", what: "disabled",
+            domain: domain, thing: publisher.id)
+        try await bus.publish(
+            BusMessage(subject: event.subject, payload: ByteBuffer(bytes: JSONEncoder().encode(event))))
+    }
+
+    private static func hash(_ key: String) -> String {
+        SHA256.hash(data: Array(key.utf8)).map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.count == 1 ? "0" + digits : digits
+        }.joined()
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import AdapterKit
+import HTTPKit
+import Identity
+import Observability
+import Postgres
+import ServiceKit
+
+/// Reads what `writer-postgres` stored.
+public enum ReaderPostgres {
+    public static let description = ServiceDescription(
+        name: "reader-postgres", summary: "reads stored messages", keys: ReaderPostgresKeys.all, build: build)
+
+    /// The composition root.
+    public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
+        let configuration = environment.configuration
+        let bus = try await environment.connectBus()
+        let pool = try environment.postgresPool(
+            schema: "messages", maximumConnections: try configuration.required(ReaderPostgresKeys.maximumConnections))
+        let verifier = BusTokenVerifier(bus: bus, clock: environment.clock, logger: environment.logger("tokens"))
+        let authenticator = ThingAuthenticator(bus: bus, logger: environment.logger("rights"))
+        authenticator.register(in: environment.metrics)
+        let http = HTTPApplication(environment: environment, title: "Stored messages", verifier: verifier)
+        MessageRoutes(
+            store: PostgresMessageStore(pool: pool), authenticator: authenticator, things: ThingsClient(bus: bus),
+            verifier: verifier
+        ).add(to: http.routes)
+        return [
+            PostgresPoolService(pool), verifier, RightsService(authenticator),
+            http.service(
+                host: try configuration.required(StandardKeys.httpHost),
+                port: try configuration.required(ReaderPostgresKeys.httpPort)),
+        ]
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import HTTPKit
+import Identity
+import Observability
+import Postgres
+import ServiceKit
+
+/// Things, channels and connections: who a device is and what it may do.
+public enum ThingsService {
+    public static let description = ServiceDescription(
+        name: "things", summary: "things, channels, connections and their rights", keys: ThingsKeys.all, build: build)
+
+    /// The composition root: waits for the database, brings the schema up to date and returns what has to run.
+    public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
+        let configuration = environment.configuration
+        let bus = try await environment.connectBus()
+        let pool = try environment.postgresPool(
+            schema: "things", maximumConnections: try configuration.required(ThingsKeys.maximumConnections))
+        try await environment.migrate(pool, ThingsMigrations.all)
+
+        let announcer = Announcer(outbox: Outbox(pool: pool), bus: bus)
+        announcer.register(in: environment.metrics)
+        let store = PostgresThingsStore(pool: pool, announcer: announcer)
+        let verifier = BusTokenVerifier(bus: bus, clock: environment.clock, logger: environment.logger("tokens"))
+        let http = HTTPApplication(environment: environment, title: "Things", verifier: verifier)
+        let directory = Directory(store: store, clock: environment.clock)
+        ThingRoutes(directory: directory).add(to: http.routes)
+        ChannelRoutes(directory: directory).add(to: http.routes)
+        ConnectionRoutes(directory: directory).add(to: http.routes)
+        return [
+            PostgresPoolService(pool), announcer, verifier,
+            RightsResponder(bus: bus, store: store, logger: environment.logger("rights")),
+            http.service(
+                host: try configuration.required(StandardKeys.httpHost),
+                port: try configuration.required(ThingsKeys.httpPort)),
+        ]
+    }
+}

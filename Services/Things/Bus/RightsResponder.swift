@@ -3,6 +3,7 @@ import Bus
 import Core
 import Logging
 import Messaging
+import Observability
 import ServiceKit
 
 /// Answers the adapters' questions: whose key, what right, which channel. Any number of instances share them as the queue group `things`.
@@ -15,12 +16,25 @@ struct RightsResponder: Service, CustomStringConvertible {
     let logger: Logger
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await identify() }
-                group.addTask { try await authorize() }
-                group.addTask { try await lookUp() }
-                try await group.waitForAll()
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await persist(identify) }
+                group.addTask { await persist(authorize) }
+                group.addTask { await persist(lookUp) }
+            }
+        }
+    }
+
+    /// Serves, and begins again when the bus refused or ended it, until the service ends.
+    private func persist(_ serve: () async throws(BusError) -> Void) async {
+        var backOff = BackOff()
+        while !Task.isCancelled {
+            do throws(BusError) {
+                try await serve()
+                return
+            } catch {
+                logger.warning("questions of adapters are not heard", metadata: [LogKey.error: "\(error)"])
+                try? await Task.sleep(for: backOff.next())
             }
         }
     }

@@ -154,7 +154,7 @@ let package = Package(
 
             .testTarget(name: "CoreTests", dependencies: ["Core"], path: "Tests/Unit/Core", swiftSettings: strict),
             .testTarget(
-                name: "MessagingTests", dependencies: ["Core", "Messaging", nio], path: "Tests/Unit/Messaging",
+                name: "MessagingTests", dependencies: ["Core", "Messaging", "Fuzz", nio], path: "Tests/Unit/Messaging",
                 swiftSettings: strict),
             .testTarget(
                 name: "BusServiceTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio],

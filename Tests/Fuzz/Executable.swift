@@ -1,3 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 
-@main struct Executable { static func main() async {} }
+/// `fuzz <target> [--iterations N] [--seed S] [--corpus DIRECTORY]`, or `fuzz bench` for the codec's speed.
+@main
+struct Executable {
+    static func main() {
+        do {
+            let command = try FuzzCommand(arguments: Array(CommandLine.arguments.dropFirst()))
+            switch command {
+            case .bench: Bench.run()
+            case .fuzz(let target, let iterations, let seed, let corpus):
+                let files = try corpus.map(Corpus.read) ?? []
+                let totals = try FuzzRun(target: target, seed: seed, corpus: files).run(iterations: iterations)
+                print("fuzz \(target.name): seed \(seed), \(totals)")
+            }
+        } catch {
+            FileHandle.standardError.write(Data("fuzz: \(error)\n".utf8))
+            exit(1)
+        }
+    }
+}

@@ -185,7 +185,10 @@ let package = Package(
                 ], path: "Tests/Integration/HTTPAdapter", swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
-                dependencies: ["WriterPostgres", "ReaderPostgres", "Messaging", "Postgres", "TestKit"],
+                dependencies: [
+                    "Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", "WriterPostgres",
+                    "ReaderPostgres", "TestKit", nio, nioPosix, logging,
+                ],
                 path: "Tests/Integration/Storage", swiftSettings: strict),
 
             .testTarget(

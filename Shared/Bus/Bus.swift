@@ -119,11 +119,28 @@ public struct BusHeaders: Sendable, Equatable {
     /// W3C Trace Context `traceparent`, 55 characters.
     public var traceparent: String?
 
+    /// On a dead letter: what it was before. Set by the bus; ignored on what is published.
+    public var deadLetter: DeadLetterOrigin? {
+        get {
+            guard case .some(let origin) = origin else { return nil }
+            return origin
+        }
+        set { origin = newValue.map { .some($0) } ?? .none }
+    }
+    private var origin = IndirectOrigin.none
+
+    /// Behind a pointer: few messages are dead letters, and headers are copied with every message.
+    private indirect enum IndirectOrigin: Sendable, Equatable {
+        case none
+        case some(DeadLetterOrigin)
+    }
+
     public init(messageID: String? = nil, traceparent: String? = nil) {
         self.messageID = messageID
         self.traceparent = traceparent
     }
 
+    /// Whether there is nothing to send beside the payload.
     public var isEmpty: Bool { messageID == nil && traceparent == nil }
 }
 

@@ -181,3 +181,23 @@ public protocol BusConsumer: Sendable {
     func giveUp(_ sequence: UInt64, reason: String)
     func cancel() async
 }
+
+/// What a dead letter was: it lies in the stream `dead-letters` under the subject `dead.<stream>.<consumer>`, with its payload unchanged.
+public struct DeadLetterOrigin: Sendable, Equatable {
+    public var subject: String
+    public var sequence: UInt64
+    /// Nanoseconds since 1970.
+    public var storedAt: Int64
+    /// How often it had been delivered.
+    public var deliveryCount: UInt32
+    /// At most 255 bytes.
+    public var reason: String
+
+    public init(subject: String, sequence: UInt64, storedAt: Int64, deliveryCount: UInt32, reason: String) {
+        self.subject = subject
+        self.sequence = sequence
+        self.storedAt = storedAt
+        self.deliveryCount = deliveryCount
+        self.reason = reason
+    }
+}

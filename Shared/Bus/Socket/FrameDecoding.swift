@@ -100,10 +100,31 @@ enum FrameDecoding {
             switch Wire.HeaderType(rawValue: type) {
             case .messageID: headers.messageID = String(decoding: bytes[offset + 2..<end], as: UTF8.self)
             case .traceparent: headers.traceparent = String(decoding: bytes[offset + 2..<end], as: UTF8.self)
-            default: break
+            case .originalSubject, .originalSequence, .reason, .deliveryCount, .originalStoredAt:
+                var origin = headers.deadLetter ?? noOrigin
+                read(UnsafeRawBufferPointer(rebasing: bytes[offset + 2..<end]), type, into: &origin)
+                headers.deadLetter = origin
+            case nil: break
             }
             offset = end
         }
         return headers
+    }
+
+    private static let noOrigin = DeadLetterOrigin(subject: "", sequence: 0, storedAt: 0, deliveryCount: 0, reason: "")
+
+    /// One header of a dead letter; a number that is too short is passed over.
+    private static func read(_ value: UnsafeRawBufferPointer, _ type: UInt8, into origin: inout DeadLetterOrigin) {
+        switch Wire.HeaderType(rawValue: type) {
+        case .originalSubject: origin.subject += String(decoding: value, as: UTF8.self)
+        case .reason: origin.reason = String(decoding: value, as: UTF8.self)
+        case .originalSequence where value.count >= 8:
+            origin.sequence = UInt64(littleEndian: value.loadUnaligned(as: UInt64.self))
+        case .originalStoredAt where value.count >= 8:
+            origin.storedAt = Int64(littleEndian: value.loadUnaligned(as: Int64.self))
+        case .deliveryCount where value.count >= 4:
+            origin.deliveryCount = UInt32(littleEndian: value.loadUnaligned(as: UInt32.self))
+        default: break
+        }
     }
 }

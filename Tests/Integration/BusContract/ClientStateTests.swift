@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import Bus
+
+/// The parts of the client that need no socket.
+@Suite struct ClientStateTests {
+    /// Against the obvious model: a dictionary.
+    @Test(arguments: 1...20) func theDurableWindowAgreesWithADictionary(seed: UInt64) {
+        var generator = SplitMix(seed: seed)
+        var window = DurableWindow()
+        var model: [UInt32: Int] = [:]
+        let completed = Mutex<[Int]>([])
+        var appended = 0
+        for _ in 0..<2000 {
+            if Bool.random(using: &generator) {
+                for _ in 0..<Int.random(in: 1...40, using: &generator) {
+                    let (token, number) = (window.nextToken, appended)
+                    #expect(token != 0 && model[token] == nil)
+                    model[token] = number
+                    window.append { _ in completed.withLock { $0.append(number) } }
+                    appended += 1
+                }
+            } else {
+                let first = UInt32.random(in: 0...UInt32(appended + 3), using: &generator)
+                let count = UInt32.random(in: 0...60, using: &generator)
+                // A range that begins before the oldest one without an answer was never given: nothing is taken.
+                var expected: [Int] = []
+                if let oldest = model.keys.min(), first >= oldest {
+                    for token in UInt64(first)..<UInt64(first) + UInt64(count) {
+                        guard let number = model.removeValue(forKey: UInt32(truncatingIfNeeded: token)) else {
+                            continue
+                        }
+                        expected.append(number)
+                    }
+                }
+                var taken: [DurableWindow.Completion?] = []
+                window.take(from: first, count: count, into: &taken)
+                for completion in taken { completion?(.failure(.closed)) }
+                let got = completed.withLock { completed in
+                    defer { completed = [] }
+                    return completed
+                }
+                #expect(got == expected, "seed \(seed)")
+            }
+        }
+        for completion in window.removeAll() { completion(.failure(.closed)) }
+        #expect(completed.withLock { $0 } == model.values.sorted(), "seed \(seed)")
+        #expect(window.count == 0)
+    }
+
+    /// Reads of any size give the same frames, and what is no frame is refused wherever it is cut.
+    @Test func theSplitterFindsEveryFrameAtEverySplit() throws {
+        var stream: [UInt8] = []
+        for length in [8, 9, 12, 40, 300] {
+            stream += ScriptedPeer.control(.pong, body: Array(repeating: 5, count: length - 8))
+        }
+        for first in 0...stream.count {
+            for second in stride(from: first, through: stream.count, by: 7) {
+                var splitter = FrameSplitter(maximumFrameBytes: 1000)
+                var frames: [UInt8] = []
+                for part in [stream[..<first], stream[first..<second], stream[second...]] {
+                    try Array(part).withUnsafeBytes { bytes in
+                        try splitter.feed(bytes) { whole in
+                            var offset = 0
+                            while offset < whole.count { offset += FrameSplitter.wholeFrameLength(whole, at: offset) }
+                            #expect(offset == whole.count)
+                            frames += Array(whole)
+                        }
+                    }
+                }
+                #expect(frames == stream)
+            }
+        }
+        let tooLong = ScriptedPeer.control(.pong, body: Array(repeating: 5, count: 1000))
+        for split in 0...8 {
+            var splitter = FrameSplitter(maximumFrameBytes: 1000)
+            #expect(throws: BusError.self) {
+                for part in [tooLong[..<split], tooLong[split...]] {
+                    try Array(part).withUnsafeBytes { bytes in
+                        try splitter.feed(bytes) { _ in Issue.record("no frame") }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func theSubjectTableReturnsWhatItIsGiven() {
+        var table = SubjectTable()
+        var generator = SplitMix(seed: 7)
+        for _ in 0..<20_000 {
+            let subject = "s.\(Int.random(in: 0..<1000, using: &generator)).temperature"
+            let found = Array(subject.utf8).withUnsafeBytes { table.string(for: $0) }
+            #expect(found == subject)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import NIOCore
+import Synchronization
+import TestKit
+import Testing
+
+/// Durable publishing and what a stream says of itself.
+@Suite struct StreamContractTests {
+    @Test(arguments: engines) func durablePublishesGetConsecutiveSequences(engine: any BusEngine) async throws {
+        try await withEngine(engine) { running in
+            let bus = try await running.connect()
+            try await bus.declareStream(testStream())
+            for number in 1...10 {
+                let receipt = try await bus.publishDurably(BusMessage("test.a", String(number)))
+                #expect(receipt == PublishReceipt(sequence: UInt64(number), isDuplicate: false))
+            }
+            let state = try await bus.streamState("test")
+            #expect(state.firstSequence == 1 && state.lastSequence == 10 && state.isAccepting)
+            let stored = try await bus.read(stream: "test", from: 3, maximumBytes: 1 << 20)
+            #expect(stored.map(\.sequence) == Array(3...10))
+            #expect(stored.map(\.text) == names(3..<11))
+            #expect(try await bus.read(stream: "test", from: 11, maximumBytes: 1 << 20).isEmpty)
+            await #expect(throws: BusError.notCaptured) { try await bus.publishDurably(BusMessage("elsewhere", "")) }
+            await expectError(.notFound) { _ = try await bus.streamState("none") }
+        }
+    }
+
+    @Test(arguments: engines) func aDuplicateGetsTheFirstOnesSequence(engine: any BusEngine) async throws {
+        try await withEngine(engine) { running in
+            let bus = try await running.connect()
+            try await bus.declareStream(testStream())
+            let message = BusMessage("test.a", "1", headers: BusHeaders(messageID: "m-1"))
+            let first = try await bus.publishDurably(message)
+            _ = try await bus.publishDurably(BusMessage("test.a", "2", headers: BusHeaders(messageID: "m-2")))
+            let again = try await bus.publishDurably(message)
+            #expect(first == PublishReceipt(sequence: 1, isDuplicate: false))
+            #expect(again == PublishReceipt(sequence: 1, isDuplicate: true))
+            #expect(try await bus.streamState("test").lastSequence == 2)
+            await expectError(.invalidConfiguration) {
+                let headers = BusHeaders(messageID: String(repeating: "x", count: 65))
+                _ = try await bus.publishDurably(BusMessage("test.a", "", headers: headers))
+            }
+        }
+    }
+
+    /// As an adapter does it: from an event loop, by completion, many in flight.
+    @Test(arguments: engines) func manyInFlightByCompletion(engine: any BusEngine) async throws {
+        try await withEngine(engine) { running in
+            let bus = try await running.connect()
+            try await bus.declareStream(testStream())
+            let receipts = Mutex<[Int: Result<PublishReceipt, BusError>]>([:])
+            for number in 0..<20_000 {
+                bus.publishDurably(
+                    headers: BusHeaders(), writeSubject: { $0.writeString("test.\(number % 10)") },
+                    writePayload: { $0.writeString(String(number)) },
+                    completion: { result in receipts.withLock { $0[number] = result } })
+            }
+            try await eventually("all are answered") { receipts.withLock { $0.count } == 20_000 }
+            let sequences = try receipts.withLock { try $0.mapValues { try $0.get().sequence } }
+            #expect((0..<20_000).allSatisfy { sequences[$0] == UInt64($0 + 1) })
+            var (next, stored) = (UInt64(1), [String]())
+            while case let batch = try await bus.read(stream: "test", from: next, maximumBytes: 1 << 20), !batch.isEmpty
+            {
+                stored += batch.map(\.text)
+                next = batch[batch.count - 1].sequence + 1
+            }
+            #expect(stored == names(0..<20_000))
+        }
+    }
+
+    @Test(arguments: engines) func aSpentBudgetRefusesAndRecovers(engine: any BusEngine) async throws {
+        try await withEngine(engine) { running in
+            let bus = try await running.connect()
+            var configuration = testStream()
+            configuration.retention = .interest
+            configuration.maximumBytes = 4 << 20
+            try await bus.declareStream(configuration)
+            // Nobody has read anything, so nothing may go.
+            let consumer = try await bus.consume(stream: "test", ConsumerConfiguration(name: "reader"))
+            let payload = ByteBuffer(repeating: 7, count: 64 << 10)
+            var accepted = 0
+            var refusal: BusError?
+            while refusal == nil, accepted < 1000 {
+                do throws(BusError) {
+                    _ = try await bus.publishDurably(BusMessage(subject: "test.a", payload: payload))
+                    accepted += 1
+                } catch {
+                    refusal = error
+                }
+            }
+            #expect(refusal?.kind == .budgetSpent)
+            #expect(try await bus.streamState("test").isAccepting == false)
+            let received = try await consumer.take(accepted)
+            #expect(received.map(\.sequence) == Array(1...UInt64(accepted)))
+            consumer.acknowledge(through: UInt64(accepted))
+            try await eventually("publishing goes on") {
+                do throws(BusError) {
+                    _ = try await bus.publishDurably(BusMessage(subject: "test.a", payload: payload))
+                    return true
+                } catch {
+                    #expect(error.kind == .budgetSpent)
+                    return false
+                }
+            }
+        }
+    }
+}

@@ -16,6 +16,13 @@ import Foundation
             guard arguments.count == 3, let server = BareServer(rawValue: arguments[1]), let port = Int(arguments[2])
             else { usage() }
             try await server.run(port: port)
+        case "bus":
+            // A broker that hangs up must show up as an error of that write, not end the process.
+            signal(SIGPIPE, SIG_IGN)
+            let options = try BenchmarkOptions(Array(arguments.dropFirst()))
+            let tables = try BusBenchmark.run(options)
+            try ResultTable.write(tables, named: "bus", to: results)
+            for table in tables { print(table.markdown) }
         default: usage()
         }
     }
@@ -27,7 +34,7 @@ import Foundation
     }
 
     private static func usage() -> Never {
-        FileHandle.standardError.write(Data("usage: bench http [--binaries <folder>] [--results <folder>]\n".utf8))
+        FileHandle.standardError.write(Data("usage: bench http|bus [--binaries <folder>] [--results <folder>]\n".utf8))
         exit(2)
     }
 }

@@ -109,6 +109,8 @@ extension Broker {
             && current.maximumDuplicateEntries == wanted.maximumDuplicateEntries
         try remember(wanted)
         stream.configuration = wanted
+        // A segment's size is settled when the log is opened: a new one counts from the next start on.
+        stream.log.limits = LogLimits(logConfiguration(wanted))
         if !isSameDuplicates {
             stream.duplicates = DuplicateIndex(
                 windowSeconds: wanted.duplicateWindowSeconds, maximumEntries: wanted.maximumDuplicateEntries)

@@ -119,7 +119,7 @@ extension StreamLog {
         }
         let size = max(configuration.segmentBytes, (SegmentHeader.length + padded + 4095) & ~4095)
         let allocated = byteCount
-        guard allocated + appender.plannedBytes + size <= configuration.maximumBytes else {
+        guard allocated + appender.plannedBytes + size <= limits.maximumBytes else {
             // What an unfinished batch has begun is counted twice until it is finished.
             return appender.plannedBytes > 0 ? .batchFull : .budgetSpent
         }

@@ -32,10 +32,10 @@ extension StreamLog {
     }
 
     private func isExpendable(_ segment: Segment, now: Int64, bytes: Int) -> Bool {
-        switch configuration.retention {
+        switch limits.retention {
         case .interest: return true
         case .limits:
-            if let age = configuration.maximumAgeSeconds {
+            if let age = limits.maximumAgeSeconds {
                 let nanoseconds = Int64(clamping: age).multipliedReportingOverflow(by: 1_000_000_000)
                 if !nanoseconds.overflow, now > segment.lastStoredAt,
                     now - segment.lastStoredAt > nanoseconds.partialValue
@@ -44,7 +44,7 @@ extension StreamLog {
                 }
             }
             // Room for the next segment is made before it is needed.
-            return bytes + configuration.segmentBytes > configuration.maximumBytes
+            return bytes + configuration.segmentBytes > limits.maximumBytes
         }
     }
 

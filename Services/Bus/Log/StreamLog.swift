@@ -22,6 +22,8 @@ import Synchronization
 final class StreamLog: @unchecked Sendable {
     let directory: String
     let configuration: LogConfiguration
+    /// L: what of it may change while the log is open.
+    var limits: LogLimits
     /// This incarnation. Durable before anything was appended under it.
     let id: StreamID
     /// What was found at open.
@@ -59,6 +61,7 @@ final class StreamLog: @unchecked Sendable {
         opening.report.elapsedNanoseconds = clock.now() - started
         self.directory = directory
         self.configuration = configuration
+        limits = LogLimits(configuration)
         self.fileSystem = fileSystem
         self.clock = clock
         id = opening.identity.stream

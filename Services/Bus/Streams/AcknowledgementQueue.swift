@@ -5,7 +5,7 @@
 /// Consecutive tokens of one connection with consecutive sequence numbers are one entry. Bounded by the log's memory: nothing waits that
 /// is not in a batch which is not synced (a duplicate waits at most for the batch at hand).
 struct AcknowledgementQueue {
-    struct Entry {
+    struct Entry: Equatable {
         enum Waiter: Equatable {
             /// A connection's identity.
             case publisher(UInt64)

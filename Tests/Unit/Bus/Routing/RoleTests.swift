@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestKit
+import Testing
+
+@testable import BusService
+
+@Suite struct RoleTests {
+    private func may(_ table: RoleTable, _ role: String, publish subject: String) throws -> Bool {
+        let index = try #require(table.index(of: role))
+        var subject = subject
+        return subject.withUTF8 { table.publishers(of: UnsafeRawBufferPointer($0)) } & 1 << UInt64(index) != 0
+    }
+
+    @Test func theDefaultsGrantWhatEachServiceNeedsAndNoMore() throws {
+        let table = try RoleTable(RoleTable.defaults)
+        #expect(try may(table, "http-adapter", publish: "channels.x.y"))
+        #expect(try may(table, "http-adapter", publish: "rpc.things.identify"))
+        #expect(try !may(table, "http-adapter", publish: "events.things.thing.removed"))
+        #expect(try may(table, "things", publish: "events.things.thing.removed"))
+        #expect(try !may(table, "things", publish: "events.users.user.removed"))
+        #expect(try !may(table, "writer-postgres", publish: "channels.x"))
+        #expect(try may(table, "martlet", publish: "anything.at.all"))
+        #expect(table.index(of: "test") == nil)
+    }
+
+    @Test func aRoleSubscribesOnlyWithinItsFilters() {
+        let role = Role(name: "x", subscribe: ["events.>", "channels.*.a"])
+        #expect(role.maySubscribe(to: "events.things.*.removed"))
+        #expect(role.maySubscribe(to: "channels.1.a"))
+        #expect(!role.maySubscribe(to: "channels.>"))
+        #expect(!role.maySubscribe(to: ">"))
+        #expect(!role.maySubscribe(to: "events"))
+    }
+
+    @Test func aRoleReadsTheStreamsAndConsumersThatItLists() {
+        let role = Role(name: "x", consume: ["messages/writer", "events"])
+        #expect(role.mayRead(stream: "messages", consumer: "writer"))
+        #expect(!role.mayRead(stream: "messages", consumer: "other"))
+        #expect(role.mayRead(stream: "messages"))
+        #expect(role.mayRead(stream: "events", consumer: "any"))
+        #expect(!role.mayRead(stream: "dead-letters"))
+        #expect(Role(name: "y", consume: ["*"]).mayRead(stream: "dead-letters", consumer: "z"))
+    }
+
+    @Test func aFileAddsAndReplacesRoles() throws {
+        let directory = try TemporaryDirectory("roles")
+        let path = directory.file("roles.json")
+        try Data(#"{"roles":[{"name":"things","publish":["x.>"]},{"name":"new","subscribe":["y.*"]}]}"#.utf8)
+            .write(to: URL(fileURLWithPath: path))
+        var configuration = BusConfiguration(socketPath: "s", dataDirectory: "d")
+        configuration.rolesFile = path
+        let table = try RoleTable.load(configuration)
+        #expect(try may(table, "things", publish: "x.y"))
+        #expect(try !may(table, "things", publish: "events.things.thing.removed"))
+        #expect(table.index(of: "new") != nil)
+        #expect(try may(table, "users", publish: "events.users.user.created"))
+    }
+
+    @Test(arguments: [
+        "not json", #"{"roles":[{"name":"a"},{"name":"a"}]}"#, #"{"roles":[{"name":"a","publish":["x..y"]}]}"#,
+        #"{"roles":[{"name":""}]}"#,
+    ])
+    func aFileThatCannotBeUsedIsRefused(_ text: String) throws {
+        let directory = try TemporaryDirectory("roles")
+        let path = directory.file("roles.json")
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        var configuration = BusConfiguration(socketPath: "s", dataDirectory: "d")
+        configuration.rolesFile = path
+        #expect(throws: RoleTable.Invalid.self) { try RoleTable.load(configuration) }
+    }
+}

@@ -25,10 +25,12 @@ import Testing
     }
 
     @Test func aSubscriberThatStaysBehindIsCutOffAndThePublisherGoesOn() async throws {
-        try await withBus({
-            $0.highWaterBytes = 256 << 10
-            $0.stallLimitMilliseconds = 200
-        }) { socket, daemon in
+        try await withBus(
+            Adjustment {
+                $0.highWaterBytes = 256 << 10
+                $0.stallLimitMilliseconds = 200
+            }
+        ) { socket, daemon in
             let publisher = try WireClient(socket, as: "test")
             let slow = try WireClient(socket, as: "test")
             try slow.subscribe(1, "a.>")
@@ -49,7 +51,7 @@ import Testing
     }
 
     @Test func aSlowButSteadySubscriberPausesItsPublisherAndLosesNothing() async throws {
-        try await withBus({ $0.highWaterBytes = 256 << 10 }) { socket, daemon in
+        try await withBus(Adjustment { $0.highWaterBytes = 256 << 10 }) { socket, daemon in
             let publisher = try WireClient(socket, as: "test")
             let slow = try WireClient(socket, as: "test")
             try slow.subscribe(1, "a.>")
@@ -64,7 +66,7 @@ import Testing
     }
 
     @Test func othersAreServedWhileOneIsBehind() async throws {
-        try await withBus({ $0.highWaterBytes = 256 << 10 }) { socket, _ in
+        try await withBus(Adjustment { $0.highWaterBytes = 256 << 10 }) { socket, _ in
             let publisher = try WireClient(socket, as: "test")
             let slow = try WireClient(socket, as: "test")
             try slow.subscribe(1, "a.>")

@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test func aTestRoleExistsOnlyWhenConfigured() async throws {
-        try await withBus({ $0.allowsTestRole = false }) { socket, _ in
+        try await withBus(Adjustment { $0.allowsTestRole = false }) { socket, _ in
             let client = try WireClient(socket)
             try client.send(Frames.hello("test"))
             #expect(try client.receive().failure == .unknownRole)

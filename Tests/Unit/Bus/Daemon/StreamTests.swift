@@ -276,7 +276,7 @@ import Testing
     }
 
     @Test func aConsumerFarBehindReadsEverythingInOrder() async throws {
-        try await withBus({ $0.messagesMaximumBytes = 64 << 20 }) { socket, _ in
+        try await withBus(Adjustment { $0.messagesMaximumBytes = 64 << 20 }) { socket, _ in
             let client = try WireClient(socket, as: "test")
             // Several times what the log keeps in memory.
             let payload = String(repeating: "y", count: 20_000)

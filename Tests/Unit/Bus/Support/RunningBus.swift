@@ -4,9 +4,16 @@ import TestKit
 
 @testable import BusService
 
+/// What a test sets differently.
+struct Adjustment {
+    let apply: (inout BusConfiguration) -> Void
+
+    init(_ apply: @escaping (inout BusConfiguration) -> Void) { self.apply = apply }
+}
+
 /// Runs a daemon in this process on a socket of its own, for the length of `body`.
 func withBus<Result>(
-    _ adjust: (inout BusConfiguration) -> Void = { _ in }, isolation: isolated (any Actor)? = #isolation,
+    _ adjustment: Adjustment = Adjustment { _ in }, isolation: isolated (any Actor)? = #isolation,
     _ body: (_ socket: String, _ daemon: BusDaemon) async throws -> Result
 ) async throws -> Result {
     let directory = try TemporaryDirectory("bus")
@@ -18,7 +25,7 @@ func withBus<Result>(
     configuration.deadLettersMaximumBytes = 8 << 20
     configuration.segmentBytes = 1 << 20
     configuration.tailCacheBytes = 4 << 20
-    adjust(&configuration)
+    adjustment.apply(&configuration)
     let daemon = BusDaemon(configuration)
     try await daemon.start()
     do {

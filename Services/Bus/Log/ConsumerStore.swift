@@ -27,6 +27,7 @@ final class ConsumerStore: @unchecked Sendable {
     private let stream: StreamID
     private let fileSystem: any LogFileSystem
     private var generation: UInt64 = 0
+    private var isNameDurable = [false, false]
     /// The slot that holds the newest completed save.
     private var newest = 1
 
@@ -57,6 +58,12 @@ final class ConsumerStore: @unchecked Sendable {
                 newest = slot
             }
         }
+        if best != nil {
+            // Its sync may have failed in a process that was killed since, and the next save replaces the other slot.
+            let file = try fileSystem.open(Self.path(directory, newest), .readWrite)
+            try file.rewrite(try file.size())
+            try file.synchronize()
+        }
         recovered = best?.records ?? []
         generation = best?.generation ?? 0
         damagedSlots = damaged
@@ -73,10 +80,14 @@ final class ConsumerStore: @unchecked Sendable {
         } catch {
             guard error.isNotFound else { throw error }
             file = try fileSystem.open(path, .create)
-            try fileSystem.synchronizeDirectory(directory)
         }
         try file.writeAll(bytes)
         try file.synchronize()
+        if !isNameDurable[slot] {
+            // Also for a file that was found: whoever created it may have been killed before this.
+            try fileSystem.synchronizeDirectory(directory)
+            isNameDurable[slot] = true
+        }
         generation += 1
         newest = slot
     }

@@ -110,9 +110,9 @@ extension DuplicateIndex {
         var read = 0
         while next <= last {
             let outcome = log.read(from: next, maximumBytes: 1 << 20, into: buffer)
-            buffer.forEach { record in
+            for record in buffer {
                 read += 1
-                guard record.storedAt >= cutoff, let identifier = Self.identifier(in: record.headers) else { return }
+                guard record.storedAt >= cutoff, let identifier = Self.identifier(in: record.headers) else { continue }
                 insert(identifier, sequence: record.sequence, storedAt: record.storedAt)
             }
             if outcome.isAtEnd || outcome.failure != nil || outcome.nextSequence <= next { break }

@@ -66,6 +66,20 @@ extension LogFile {
         if let failure { throw failure }
     }
 
+    /// Writes the first `count` bytes again as they read now, so that the next sync includes them.
+    func rewrite(_ count: Int) throws(LogError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: min(max(count, 1), 1 << 20), alignment: 8)
+        defer { buffer.deallocate() }
+        var offset = 0
+        while offset < count {
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, count - offset)])
+            let read = try readAll(into: part, at: offset)
+            guard read > 0 else { return }
+            try writeAll(UnsafeRawBufferPointer(rebasing: part[..<read]), at: offset)
+            offset += read
+        }
+    }
+
     /// Reads until `bytes` is full or the file ends.
     func readAll(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(LogError) -> Int {
         var total = 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Memory that reads of a log fill and reuse. One thread at a time.
-final class LogReadBuffer: @unchecked Sendable {
+/// Memory that reads of a log fill and reuse: a collection of verified records, in order of sequence. One thread at a time.
+final class LogReadBuffer: RandomAccessCollection, @unchecked Sendable {
     private(set) var memory: UnsafeMutableRawPointer
     private(set) var capacity: Int
     private var offsets: [Int] = []
@@ -11,15 +11,14 @@ final class LogReadBuffer: @unchecked Sendable {
     private(set) var recordBytes = 0
 
     init(capacity: Int = 64 << 10) {
-        self.capacity = max(capacity, 4096)
+        self.capacity = Swift.max(capacity, 4096)
         memory = .allocate(byteCount: self.capacity, alignment: 8)
     }
 
     deinit { memory.deallocate() }
 
-    /// Records held.
-    var count: Int { offsets.count }
-    var isEmpty: Bool { offsets.isEmpty }
+    var startIndex: Int { 0 }
+    var endIndex: Int { offsets.count }
 
     subscript(index: Int) -> LogRecord {
         let base = UnsafeRawPointer(memory + offsets[index])
@@ -28,11 +27,6 @@ final class LogReadBuffer: @unchecked Sendable {
             preconditionFailure("a verified record changed in memory")
         }
         return LogRecord(at: base, head: head)
-    }
-
-    @inline(__always)
-    func forEach(_ body: (LogRecord) -> Void) {
-        for index in offsets.indices { body(self[index]) }
     }
 
     func removeAll() {
@@ -44,7 +38,7 @@ final class LogReadBuffer: @unchecked Sendable {
     /// Makes room for `count` bytes behind those in use.
     func reserve(_ count: Int) {
         guard used + count > capacity else { return }
-        let larger = max(used + count, min(capacity * 2, capacity + (4 << 20)))
+        let larger = Swift.max(used + count, Swift.min(capacity * 2, capacity + (4 << 20)))
         let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
         moved.copyMemory(from: memory, byteCount: used)
         memory.deallocate()
@@ -54,7 +48,7 @@ final class LogReadBuffer: @unchecked Sendable {
 
     /// Room behind the bytes in use.
     func free(_ count: Int) -> UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: memory + used, count: min(count, capacity - used))
+        UnsafeMutableRawBufferPointer(start: memory + used, count: Swift.min(count, capacity - used))
     }
 
     /// Declares `bytes` behind those in use as used.

@@ -7,7 +7,7 @@ import Core
 
 /// Opens a log's directory: settles the identity, finds the segments, repairs what a crash or damage left.
 ///
-/// Reading is bounded: 64 bytes of every segment's head, 88 of its index, and all of those segments whose index is missing or does not
+/// Reading is bounded: 64 bytes of every segment's head, 96 of its index, and all of those segments whose index is missing or does not
 /// check; after a crash that is the one that was being written.
 struct LogRecovery {
     let directory: String
@@ -153,7 +153,8 @@ struct LogRecovery {
             return nil
         }
         guard let index = SegmentIndex.decodeHead(bytes), index.stream == identity.stream,
-            index.firstSequence == candidate.first, index.dataEnd <= candidate.fileBytes
+            index.firstSequence == candidate.first, index.dataEnd <= candidate.fileBytes,
+            let header = candidate.header, index.instance == header.instance
         else { return nil }
         if index.lostCount > 0 {
             guard
@@ -163,7 +164,7 @@ struct LogRecovery {
         }
         let segment = Segment(
             path: candidate.path, firstSequence: candidate.first, precedingSequence: index.precedingSequence,
-            fileBytes: candidate.fileBytes, isSealed: true, entries: nil)
+            instance: index.instance, fileBytes: candidate.fileBytes, isSealed: true, entries: nil)
         segment.lastSequence = index.lastSequence
         segment.dataEnd = index.dataEnd
         segment.firstStoredAt = index.firstStoredAt
@@ -190,7 +191,8 @@ struct LogRecovery {
         let segment = Segment(
             path: candidate.path, firstSequence: candidate.first,
             precedingSequence: candidate.header?.precedingSequence ?? candidate.first - 1,
-            fileBytes: result.fileBytes, isSealed: true, entries: result.entries)
+            instance: candidate.header?.instance ?? 0, fileBytes: result.fileBytes, isSealed: true,
+            entries: result.entries)
         segment.lastSequence = result.lastSequence
         segment.dataEnd = result.dataEnd
         segment.firstStoredAt = result.firstStoredAt
@@ -208,19 +210,16 @@ struct LogRecovery {
             try file.truncate(result.dataEnd)
             segment.fileBytes = result.dataEnd
         }
-        // Records may be valid in the page cache only: written, not yet synced, by a process that was killed.
+        // Records may be valid in the page cache only: written, not yet synced, by a process that was killed; or worse, their sync failed, and
+        // the cache goes on showing what no later sync would write. So they are written again.
+        if isNewest, !result.hasUnreadable { try file.rewrite(result.dataEnd) }
         try file.synchronize()
         writeIndex(of: segment, lost: result.lost)
         return segment
     }
 
     private func writeIndex(of segment: Segment, lost: [ClosedRange<UInt64>]) {
-        let index = SegmentIndex(
-            stream: identity.stream, firstSequence: segment.firstSequence, lastSequence: segment.lastSequence,
-            precedingSequence: segment.precedingSequence, dataEnd: segment.dataEnd,
-            firstStoredAt: segment.firstStoredAt, lastStoredAt: segment.lastStoredAt, entryCount: 0, lostCount: 0,
-            bodyChecksum: 0)
-        let bytes = SegmentIndex.encoded(index, entries: segment.entries ?? [], lost: lost)
+        let bytes = SegmentIndex.encoded(segment, stream: identity.stream, lost: lost)
         // Only a cache: without it the next opening reads the segment again.
         try? fileSystem.replace(segment.indexPath, with: bytes)
     }

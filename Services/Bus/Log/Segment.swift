@@ -7,6 +7,8 @@ final class Segment: @unchecked Sendable {
     let firstSequence: UInt64
     /// Less than `firstSequence - 1` when numbers were skipped on purpose.
     let precedingSequence: UInt64
+    /// From the file's header; 0 when that is damaged.
+    let instance: UInt64
     /// Last record in the file that counts; `firstSequence - 1` when there is none.
     var lastSequence: UInt64
     /// Where the last record that counts ends.
@@ -21,12 +23,14 @@ final class Segment: @unchecked Sendable {
     var entries: [IndexEntry]?
 
     init(
-        path: String, firstSequence: UInt64, precedingSequence: UInt64, fileBytes: Int, isSealed: Bool,
+        path: String, firstSequence: UInt64, precedingSequence: UInt64, instance: UInt64, fileBytes: Int,
+        isSealed: Bool,
         entries: [IndexEntry]?
     ) {
         self.path = path
         self.firstSequence = firstSequence
         self.precedingSequence = precedingSequence
+        self.instance = instance
         self.fileBytes = fileBytes
         self.isSealed = isSealed
         self.entries = entries

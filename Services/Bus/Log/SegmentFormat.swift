@@ -8,7 +8,7 @@ import Core
 ///     24 u64 first sequence
 ///     32 u64 preceding sequence   the last one that existed before; less than first - 1 when numbers were skipped on purpose
 ///     40 i64 created              nanoseconds since 1970
-///     48 u32 reserved, u32 reserved
+///     48 u64 instance             random; a segment that is begun again under the same number has another
 ///     56 u32 reserved
 ///     60 u32 CRC-32C of the 60 bytes before
 struct SegmentHeader: Equatable {
@@ -21,6 +21,7 @@ struct SegmentHeader: Equatable {
     var firstSequence: UInt64
     var precedingSequence: UInt64
     var created: Int64
+    var instance: UInt64
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
@@ -30,13 +31,14 @@ struct SegmentHeader: Equatable {
         writer.append(firstSequence)
         writer.append(precedingSequence)
         writer.append(UInt64(bitPattern: created))
-        writer.append(UInt64(0))
+        writer.append(instance)
         writer.append(UInt32(0))
         writer.appendChecksum()
         return writer.bytes
     }
 
-    init(stream: StreamID, firstSequence: UInt64, precedingSequence: UInt64, created: Int64) {
+    init(stream: StreamID, firstSequence: UInt64, precedingSequence: UInt64, created: Int64, instance: UInt64) {
+        self.instance = instance
         self.stream = stream
         self.firstSequence = firstSequence
         self.precedingSequence = precedingSequence
@@ -47,12 +49,13 @@ struct SegmentHeader: Equatable {
         var reader = ByteReader(bytes)
         guard bytes.count >= Self.length, reader.hasChecksum(at: Self.length - 4), reader.word() == Self.magic,
             let high = reader.word(), let low = reader.word(), let first = reader.word(),
-            let preceding = reader.word(), let created = reader.word(), first > 0, preceding < first,
+            let preceding = reader.word(), let created = reader.word(), let instance = reader.word(),
+            first > 0, preceding < first,
             first <= Self.maximumSequence
         else { return nil }
         self.init(
             stream: StreamID(high: high, low: low), firstSequence: first, precedingSequence: preceding,
-            created: Int64(bitPattern: created))
+            created: Int64(bitPattern: created), instance: instance)
     }
 
     /// 20 digits hold every `UInt64`, so names sort as numbers.

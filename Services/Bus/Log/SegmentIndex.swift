@@ -15,18 +15,19 @@ struct IndexEntry: Equatable, Sendable {
 ///     24  u64 first sequence, u64 last sequence (first - 1: no record)
 ///     40  u64 end of the records in the segment file
 ///     48  i64 first storedAt, i64 last storedAt
-///     64  u64 preceding sequence
-///     72  u32 entries, u32 lost ranges
-///     80  u32 CRC-32C of what follows the head, u32 CRC-32C of the 84 bytes before
-///     88  entries (u64 sequence, u64 offset), lost ranges (u64 first, u64 last)
+///     64  u64 preceding sequence, u64 instance of the segment (from its header)
+///     80  u32 entries, u32 lost ranges
+///     88  u32 CRC-32C of what follows the head, u32 CRC-32C of the 92 bytes before
+///     96  entries (u64 sequence, u64 offset), lost ranges (u64 first, u64 last)
 struct SegmentIndex: Equatable {
-    static let headLength = 88
+    static let headLength = 96
     private static let magic: UInt64 = 0x3130_5844_4954_524D
 
     var stream: StreamID
     var firstSequence: UInt64
     var lastSequence: UInt64
     var precedingSequence: UInt64
+    var instance: UInt64
     var dataEnd: Int
     var firstStoredAt: Int64
     var lastStoredAt: Int64
@@ -34,7 +35,17 @@ struct SegmentIndex: Equatable {
     var lostCount: Int
     var bodyChecksum: UInt32
 
-    static func encoded(_ index: SegmentIndex, entries: [IndexEntry], lost: [ClosedRange<UInt64>]) -> [UInt8] {
+    /// A sealed segment's index file.
+    static func encoded(_ segment: Segment, stream: StreamID, lost: [ClosedRange<UInt64>]) -> [UInt8] {
+        let index = SegmentIndex(
+            stream: stream, firstSequence: segment.firstSequence, lastSequence: segment.lastSequence,
+            precedingSequence: segment.precedingSequence, instance: segment.instance, dataEnd: segment.dataEnd,
+            firstStoredAt: segment.firstStoredAt, lastStoredAt: segment.lastStoredAt, entryCount: 0, lostCount: 0,
+            bodyChecksum: 0)
+        return encoded(index, entries: segment.entries ?? [], lost: lost)
+    }
+
+    private static func encoded(_ index: SegmentIndex, entries: [IndexEntry], lost: [ClosedRange<UInt64>]) -> [UInt8] {
         var body = ByteWriter()
         for entry in entries {
             body.append(entry.sequence)
@@ -54,6 +65,7 @@ struct SegmentIndex: Equatable {
         writer.append(UInt64(bitPattern: index.firstStoredAt))
         writer.append(UInt64(bitPattern: index.lastStoredAt))
         writer.append(index.precedingSequence)
+        writer.append(index.instance)
         writer.append(UInt32(clamping: entries.count))
         writer.append(UInt32(clamping: lost.count))
         writer.append(body.bytes.withUnsafeBytes { Checksum.of($0) })
@@ -68,7 +80,7 @@ struct SegmentIndex: Equatable {
         guard bytes.count >= headLength, reader.hasChecksum(at: headLength - 4), reader.word() == magic,
             let high = reader.word(), let low = reader.word(), let first = reader.word(), let last = reader.word(),
             let end = reader.word(), let firstStoredAt = reader.word(), let lastStoredAt = reader.word(),
-            let preceding = reader.word(), let entries = reader.integer(UInt32.self),
+            let preceding = reader.word(), let instance = reader.word(), let entries = reader.integer(UInt32.self),
             let lost = reader.integer(UInt32.self), let body = reader.integer(UInt32.self),
             first > 0, last >= first - 1, last <= SegmentHeader.maximumSequence, preceding < first,
             end >= UInt64(SegmentHeader.length),
@@ -76,7 +88,8 @@ struct SegmentIndex: Equatable {
         else { return nil }
         return SegmentIndex(
             stream: StreamID(high: high, low: low), firstSequence: first, lastSequence: last,
-            precedingSequence: preceding, dataEnd: Int(end), firstStoredAt: Int64(bitPattern: firstStoredAt),
+            precedingSequence: preceding, instance: instance, dataEnd: Int(end),
+            firstStoredAt: Int64(bitPattern: firstStoredAt),
             lastStoredAt: Int64(bitPattern: lastStoredAt), entryCount: Int(entries), lostCount: Int(lost),
             bodyChecksum: body)
     }

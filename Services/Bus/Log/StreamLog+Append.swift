@@ -148,8 +148,9 @@ extension StreamLog {
             // A reader that walks the ring finds a length of zero and goes on at the beginning.
             let left = appender.position % ringBytes
             if left > 0 { (ring + left).storeBytes(of: 0, as: UInt64.self) }
-            if appender.batchCount > 0 { appender.batchWrap = (end: appender.position, start: position) }
         }
+        // Also when the record before ended exactly where the ring does.
+        if offset == 0, appender.batchCount > 0 { appender.batchWrap = (end: appender.position, start: position) }
         if appender.batchCount == 0 {
             appender.batchStart = position
             appender.batchWrap = nil

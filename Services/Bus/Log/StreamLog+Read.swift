@@ -158,7 +158,7 @@ extension StreamLog {
         var entries: [IndexEntry] = []
         if let bytes = try? fileSystem.contents(segment.indexPath, limit: 64 << 20),
             let index = SegmentIndex.decodeHead(bytes), index.stream == id,
-            index.firstSequence == segment.firstSequence, index.dataEnd == segment.dataEnd,
+            index.instance == segment.instance, index.dataEnd == segment.dataEnd,
             let body = index.decodeBody(bytes)
         {
             entries = body.entries

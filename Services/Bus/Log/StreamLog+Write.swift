@@ -76,23 +76,25 @@ extension StreamLog {
 
     /// Creates the next segment, durable and complete with its header before its name appears, and seals the one before.
     private func beginSegment(_ first: UInt64, preceding: UInt64, bytes: Int) throws(LogError) {
-        if !writer.isBegun {
-            try writeIdentity(LogIdentity(stream: id, isBegun: true))
-            writer.isBegun = true
-        }
         let path = directory + "/" + SegmentHeader.name(first)
         let temporary = path + ".new"
         let header = SegmentHeader(
-            stream: id, firstSequence: first, precedingSequence: preceding, created: clock.now()
-        ).encoded()
+            stream: id, firstSequence: first, precedingSequence: preceding, created: clock.now(),
+            instance: UInt64.random(in: 1 ... .max))
         let file: any LogFile
         do throws(LogError) {
             file = try fileSystem.open(temporary, .create)
             try file.allocate(bytes)
-            try file.writeAll(header)
+            try file.writeAll(header.encoded())
             try file.synchronize()
             try fileSystem.rename(temporary, to: path)
             try fileSystem.synchronizeDirectory(directory)
+            if !writer.isBegun {
+                try fileSystem.replace(
+                    directory + "/" + LogIdentity.name, with: LogIdentity(stream: id, isBegun: true).encoded())
+                try fileSystem.synchronizeDirectory(directory)
+                writer.isBegun = true
+            }
         } catch {
             // Give back what may have been reserved; a name that is in use already holds only a header.
             try? fileSystem.remove(temporary)
@@ -100,7 +102,8 @@ extension StreamLog {
         }
         sealSegment()
         let segment = Segment(
-            path: path, firstSequence: first, precedingSequence: preceding, fileBytes: bytes, isSealed: false,
+            path: path, firstSequence: first, precedingSequence: preceding, instance: header.instance, fileBytes: bytes,
+            isSealed: false,
             entries: [])
         writer.segment = segment
         writer.file = file
@@ -135,18 +138,8 @@ extension StreamLog {
     }
 
     func writeIndex(of segment: Segment, lost: [ClosedRange<UInt64>]) throws(LogError) {
-        let index = SegmentIndex(
-            stream: id, firstSequence: segment.firstSequence, lastSequence: segment.lastSequence,
-            precedingSequence: segment.precedingSequence, dataEnd: segment.dataEnd,
-            firstStoredAt: segment.firstStoredAt, lastStoredAt: segment.lastStoredAt, entryCount: 0, lostCount: 0,
-            bodyChecksum: 0)
-        let bytes = SegmentIndex.encoded(index, entries: segment.entries ?? [], lost: lost)
+        let bytes = SegmentIndex.encoded(segment, stream: id, lost: lost)
         try fileSystem.replace(segment.indexPath, with: bytes)
-    }
-
-    func writeIdentity(_ identity: LogIdentity) throws(LogError) {
-        try fileSystem.replace(directory + "/" + LogIdentity.name, with: identity.encoded())
-        try fileSystem.synchronizeDirectory(directory)
     }
 
     /// After a failure: what the file holds behind the last sync is not to be trusted, and neither is the file. It is cut as far as that
@@ -170,6 +163,12 @@ extension StreamLog {
                 state.allocatedBytes -= size
             }
         }
+    }
+
+    /// S: completes the segment at hand, so that the next opening need not read it. For an orderly stop, with every batch finished; without
+    /// it nothing is lost.
+    func close() {
+        sealSegment()
     }
 
     /// S: after a failure, finds out by a real write and sync whether the disk works again; appending is possible when it returns.

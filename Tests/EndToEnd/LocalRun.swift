@@ -2,6 +2,7 @@
 import Foundation
 import Glibc
 import TestKit
+import Testing
 
 /// `deploy/local/run`, which `make run` calls, on ports and in a data folder of its own.
 final class LocalRun: Sendable {
@@ -29,7 +30,8 @@ final class LocalRun: Sendable {
     func start(as user: String? = nil) async throws -> ServiceProcess {
         var command = [Repository.file("deploy/local/run"), "--binaries", Executables.directory]
         if let user {
-            command = ["--reuid", user, "--regid", user, "--clear-groups", "--"] + command
+            let group = try #require(getpwnam(user)).pointee.pw_gid
+            command = ["--reuid", user, "--regid", String(group), "--clear-groups", "--"] + command
         }
         let log = "\(data.path).log"
         try? FileManager.default.removeItem(atPath: log)

@@ -18,8 +18,8 @@ struct StoredMessage: Sendable {
         var boolValue: Bool?
         var dataValue: [UInt8]?
         var sum: Double?
-        /// Nanoseconds.
-        var updateTime: Int64?
+        /// Seconds.
+        var updateTime: Double?
     }
 
     var position: MessageQuery.Position

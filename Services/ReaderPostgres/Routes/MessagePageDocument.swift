@@ -95,7 +95,7 @@ struct MessagePageDocument {
         write("unit", record.unit, to: &writer) { $0.write($1) }
         writer.member("time")
         writer.write(seconds: time)
-        write("update_time", record.updateTime, to: &writer) { $0.write(seconds: $1) }
+        write("update_time", record.updateTime, to: &writer) { $0.write($1) }
         write("value", record.value, to: &writer) { $0.write($1) }
         write("string_value", record.stringValue, to: &writer) { $0.write($1) }
         write("bool_value", record.boolValue, to: &writer) { $0.write($1) }

@@ -84,16 +84,23 @@ struct MessageSQL {
         }
     }
 
+    /// The bound on time says nothing new; by it the server leaves out whole partitions.
     private func behind(_ position: MessageQuery.Position) -> SQL {
         switch (query.format, query.direction) {
         case (.messages, .descending):
-            "(time, sequence, record) < (\(position.time), \(position.sequence), \(position.record))"
+            """
+            time <= \(position.time)
+            AND (time, sequence, record) < (\(position.time), \(position.sequence), \(position.record))
+            """
         case (.messages, .ascending):
-            "(time, sequence, record) > (\(position.time), \(position.sequence), \(position.record))"
+            """
+            time >= \(position.time)
+            AND (time, sequence, record) > (\(position.time), \(position.sequence), \(position.record))
+            """
         case (.json, .descending), (.blobs, .descending):
-            "(created, sequence) < (\(position.time), \(position.sequence))"
+            "created <= \(position.time) AND (created, sequence) < (\(position.time), \(position.sequence))"
         case (.json, .ascending), (.blobs, .ascending):
-            "(created, sequence) > (\(position.time), \(position.sequence))"
+            "created >= \(position.time) AND (created, sequence) > (\(position.time), \(position.sequence))"
         }
     }
 }

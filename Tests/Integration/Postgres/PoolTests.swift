@@ -15,15 +15,16 @@ import Testing
         } _: { pool in
             let (released, release) = AsyncStream.makeStream(of: Void.self)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<2 {
+                for lent in 1...2 as ClosedRange<UInt64> {
                     group.addTask {
                         try await pool.withConnection { connection in
                             try await connection.execute("SELECT 1")
                             for await _ in released {}
                         }
                     }
+                    // One after the other: who waits for a connection to be made takes a place in the queue too.
+                    try await eventually { pool.statistics.acquired == lent }
                 }
-                try await eventually { pool.statistics.acquired == 2 }
                 let waiting = Task { try await pool.execute("SELECT 1") }
                 try await eventually { pool.statistics.waiting == 1 }
                 let refused = await #expect(throws: PostgresError.self) { try await pool.execute("SELECT 1") }

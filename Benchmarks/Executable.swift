@@ -1,40 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// `bench <what> [--binaries <folder>] [--results <folder>]`
+/// `bench all|bus|http|writer|latency|memory [--binaries <folder>] [--results <folder>] [--runs <n>] [--seconds <n>]`
 @main struct Executable {
     static func main() async throws {
-        var arguments = Array(CommandLine.arguments.dropFirst())
-        if let binaries = take("--binaries", from: &arguments) { setenv("MARTLET_BIN", binaries, 1) }
-        let results = take("--results", from: &arguments) ?? "Benchmarks/results"
-        switch arguments.first {
-        case "http":
-            let report = try await HTTPBenchmark().run()
-            try report.write(to: results)
-            print(report.markdown())
-        case "http-peer":
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        guard let what = arguments.first else { usage() }
+        if what == "http-peer" {
             guard arguments.count == 3, let server = BareServer(rawValue: arguments[1]), let port = Int(arguments[2])
             else { usage() }
-            try await server.run(port: port)
-        case "bus":
-            // A broker that hangs up must show up as an error of that write, not end the process.
-            signal(SIGPIPE, SIG_IGN)
-            let options = try BenchmarkOptions(Array(arguments.dropFirst()))
-            let tables = try BusBenchmark.run(options)
-            try ResultTable.write(tables, named: "bus", to: results)
-            for table in tables { print(table.markdown) }
-        default: usage()
+            return try await server.run(port: port)
+        }
+        let benchmarks = what == "all" ? Benchmark.allCases : [Benchmark(rawValue: what)].compactMap(\.self)
+        guard !benchmarks.isEmpty else { usage() }
+        // A server that hangs up must show up as an error of that write, not end the process.
+        signal(SIGPIPE, SIG_IGN)
+        let options = try BenchmarkOptions(Array(arguments.dropFirst()))
+        for benchmark in benchmarks {
+            let report = try await benchmark.run(options)
+            try report.write(to: options.results)
+            print(report.markdown)
         }
     }
 
-    private static func take(_ flag: String, from arguments: inout [String]) -> String? {
-        guard let index = arguments.firstIndex(of: flag), index + 1 < arguments.count else { return nil }
-        defer { arguments.removeSubrange(index...(index + 1)) }
-        return arguments[index + 1]
-    }
-
     private static func usage() -> Never {
-        FileHandle.standardError.write(Data("usage: bench http|bus [--binaries <folder>] [--results <folder>]\n".utf8))
+        let names = Benchmark.allCases.map(\.rawValue).joined(separator: "|")
+        let text = "usage: bench all|\(names) [--binaries DIR] [--results DIR] [--runs N] [--seconds N]\n"
+        FileHandle.standardError.write(Data(text.utf8))
         exit(2)
     }
 }

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Bus
 import Foundation
-import Logging
-import Messaging
 import TestKit
 
 /// HTTP publish through `http-adapter`, authorized and durable, beside two servers that only answer 202: same generator, same connections, same
@@ -11,77 +8,56 @@ import TestKit
 /// The adapter is measured twice: with what an answer needs (bus, adapter; `things` and PostgreSQL idle once the right is known), and with
 /// `writer-postgres` storing every message at the same time on the same cores.
 struct HTTPBenchmark {
-    var connections = 64
-    var rounds = 3
-    var seconds = 8
+    let options: BenchmarkOptions
+    let connections = 64
 
-    struct Run: Codable {
-        var load: WrkLoad.Result
-        /// CPU of each server process for one request, microseconds.
-        var cpuMicroseconds: [String: Double]
-        var residentMebibytes: [String: Double]
-    }
+    private static let ours = "http-adapter, authorized and durable"
+    private static let storing = "the same, writer-postgres storing meanwhile"
 
-    struct Row: Codable {
-        var name: String
-        var runs: [Run]
+    init(_ options: BenchmarkOptions) { self.options = options }
 
-        func median(_ value: (Run) -> Double) -> Double {
-            let sorted = runs.map(value).sorted()
-            return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
-        }
-
-        func spread(_ value: (Run) -> Double) -> String {
-            let values = runs.map(value)
-            return String(format: "%.1f–%.1f", values.min() ?? .nan, values.max() ?? .nan)
-        }
-    }
-
-    struct Report: Codable {
-        var connections: Int
-        var secondsPerRun: Int
-        var payloadBytes: Int
-        var cores: Int
-        var idleResidentMebibytes: [String: Double]
-        var rows: [Row]
-    }
-
-    func run() async throws -> Report {
+    func run() async throws -> BenchmarkReport {
+        let machine = MachineFacts.gather()
         let directory = try TemporaryDirectory("bench-http")
         let peers = try BareServer.allCases.map { try startPeer($0, directory) }
         for peer in peers { try await waitUntilListening(peer.port, peer.process) }
-        let stack = try await Stack.start()
+        let stack = try await Stack.start(databaseSettings: PostgresCluster.benchmarkSettings)
         let device = try await stack.makeDevice(token: stack.adminToken())
-        let idle = try resident(Stack.services, of: stack)
-
-        var rows = BareServer.allCases.map { Row(name: $0.title, runs: []) }
-        rows.append(Row(name: "http-adapter, authorized and durable", runs: []))
-        rows.append(Row(name: "the same, writer-postgres storing meanwhile", runs: []))
-        for round in 1...rounds {
-            for (index, peer) in peers.enumerated() {
-                FileHandle.standardError.write(Data("http: round \(round), \(rows[index].name)\n".utf8))
-                rows[index].runs.append(
-                    try await measure(
-                        WrkLoad(port: peer.port, path: device.publishPath, key: device.key), ["server": peer.process],
-                        directory))
+        var table = ResultTable(
+            title: "POST of \(WrkLoad.body.utf8.count) bytes of SenML, \(connections) connections",
+            columns: [
+                "server", "requests/s", "p50 ms", "p99 ms", "server CPU µs/request", "of it adapter", "bus", "writer",
+                "failures",
+            ])
+        for round in 1...options.runs {
+            for (server, peer) in zip(BareServer.allCases, peers) {
+                progress("http: run \(round) of \(options.runs), \(server.title)")
+                let load = WrkLoad(port: peer.port, path: device.publishPath, key: device.key)
+                table.add(try await measure(load, ["server": peer.process], directory), to: server.title)
             }
-            for (offset, isStoring) in [false, true].enumerated() {
+            for (name, isStoring) in [(Self.ours, false), (Self.storing, true)] {
                 try await setWriter(running: isStoring, in: stack)
-                let index = peers.count + offset
-                FileHandle.standardError.write(Data("http: round \(round), \(rows[index].name)\n".utf8))
+                progress("http: run \(round) of \(options.runs), \(name)")
                 let services = isStoring ? Stack.services : Stack.services.filter { $0 != "writer-postgres" }
                 let processes = try Dictionary(uniqueKeysWithValues: services.map { ($0, try stack.process($0)) })
-                rows[index].runs.append(
-                    try await measure(
-                        WrkLoad(port: stack.ports["http-adapter"] ?? 0, path: device.publishPath, key: device.key),
-                        processes, directory))
+                let load = WrkLoad(port: stack.ports["http-adapter"] ?? 0, path: device.publishPath, key: device.key)
+                table.add(try await measure(load, processes, directory), to: name)
             }
         }
         try await stack.stop()
         for peer in peers { try await peer.process.terminate() }
-        return Report(
-            connections: connections, secondsPerRun: seconds, payloadBytes: WrkLoad.body.utf8.count,
-            cores: ProcessInfo.processInfo.activeProcessorCount, idleResidentMebibytes: idle, rows: rows)
+        let ratio = table.median(Self.ours, 0) / table.median(BareServer.hummingbird.title, 0)
+        table.notes.append(
+            "http-adapter answers \(String(format: "%.2f", ratio)) × as many requests as bare Hummingbird, which authorizes and stores nothing."
+        )
+        return BenchmarkReport(
+            name: "http", title: "HTTP publish",
+            method: [
+                "wrk, 2 threads, a closed loop on each connection, on the same cores as the servers; runs interleaved.",
+                "http-adapter's 202 means: the key was checked against the channel, the SenML parsed, the message synced to disk by the bus.",
+                "The bare servers read the body and answer 202: nothing is checked, nothing kept.",
+                "CPU is of all server processes, without wrk; PostgreSQL's, which works only while the writer does, is not counted.",
+            ], machine: machine, tables: [table])
     }
 
     private func startPeer(
@@ -106,46 +82,33 @@ struct HTTPBenchmark {
             try stack.launch("writer-postgres")
             try await stack.waitUntilHealthy(["writer-postgres"])
             // What the run without it has left behind is stored first, so that it is not charged to this one.
-            let bus = SocketBus.connect(
-                SocketBusConfiguration(path: stack.directory.file("bus.sock"), name: "martlet"),
-                logger: Logger(label: "bench"))
-            try await eventually("the writer has caught up", deadline: .seconds(600), interval: .milliseconds(200)) {
-                let state = try? await bus.consumerState(stream: Streams.messages, consumer: Streams.writerConsumer)
-                return state.map { $0.pending == 0 && $0.unacknowledged == 0 } ?? false
-            }
-            await bus.close()
+            try await stack.waitUntilStored()
         } else if !running && writer.isRunning {
             try await writer.terminate()
         }
     }
 
+    /// - Returns: the figures of a row.
     private func measure(
         _ load: WrkLoad, _ processes: [String: ServiceProcess], _ directory: TemporaryDirectory
-    ) async throws -> Run {
+    ) async throws -> [Double] {
         var load = load
         load.connections = connections
         // Connections made, rights known, code paged in.
         load.seconds = 2
         _ = try await load.run(in: directory)
-        load.seconds = seconds
-        let before = try processes.mapValues { try ProcessUsage(of: $0.processIdentifier) }
+        load.seconds = Int(options.seconds(default: 8))
+        let before = try processes.mapValues { try ProcessUsage(of: $0.processIdentifier).cpuSeconds }
         let result = try await load.run(in: directory)
-        let after = try processes.mapValues { try ProcessUsage(of: $0.processIdentifier) }
-        var cpu: [String: Double] = [:]
-        for (name, usage) in after {
-            cpu[name] = (usage.cpuSeconds - (before[name]?.cpuSeconds ?? 0)) * 1e6 / Double(max(1, result.requests))
+        var spent: [String: Double] = [:]
+        for (name, process) in processes {
+            let seconds = try ProcessUsage(of: process.processIdentifier).cpuSeconds - (before[name] ?? 0)
+            spent[name] = seconds * 1e6 / Double(max(1, result.requests))
         }
-        return Run(
-            load: result, cpuMicroseconds: cpu,
-            residentMebibytes: after.mapValues { Double($0.residentBytes) / 1_048_576 })
-    }
-
-    private func resident(_ services: [String], of stack: Stack) throws -> [String: Double] {
-        var sizes: [String: Double] = [:]
-        for service in services {
-            sizes[service] =
-                Double(try ProcessUsage(of: stack.process(service).processIdentifier).residentBytes) / 1_048_576
-        }
-        return sizes
+        return [
+            result.requestsPerSecond, result.p50Milliseconds, result.p99Milliseconds, spent.values.reduce(0, +),
+            spent["http-adapter"] ?? .nan, spent["bus"] ?? .nan, spent["writer-postgres"] ?? .nan,
+            Double(result.failures),
+        ]
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TestKit
 
 /// What went wrong outside of what is measured.
 struct BenchmarkFailure: Error, CustomStringConvertible {
@@ -9,19 +10,23 @@ struct BenchmarkFailure: Error, CustomStringConvertible {
 /// The options that all benchmarks share; a benchmark may look for its own in `rest`.
 struct BenchmarkOptions: Sendable {
     var runs = 3
-    /// Length of one measurement.
-    var seconds = 2.0
-    /// Where the product's executables are; `MARTLET_BIN`, or beside this one.
+    /// Where the product's executables are: `--binaries`, `MARTLET_BIN`, or beside this one.
     var binaries: String
-    /// Where data is written: the disk that is measured. Default: a folder in the system's temporary one, removed at the end.
+    /// Where the tables go.
+    var results = "Benchmarks/results"
+    /// Where the bus's benchmark writes: the disk that is measured. Default: a folder in the system's temporary one, removed at the end.
     var directory: String
     var rest: [String: String] = [:]
+    private var chosenSeconds: Double?
+
+    /// Length of one measurement of the bus.
+    var seconds: Double { seconds(default: 2) }
+
+    /// Length of one measurement: what was asked for on the command line, or the benchmark's own.
+    func seconds(default standard: Double) -> Double { chosenSeconds ?? standard }
 
     init(_ arguments: [String]) throws {
-        let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "."
-        binaries =
-            ProcessInfo.processInfo.environment["MARTLET_BIN"]
-            ?? URL(fileURLWithPath: executable).deletingLastPathComponent().path
+        binaries = Executables.directory
         directory = NSTemporaryDirectory() + "martlet-bench-\(getpid())"
         var remaining = arguments[...]
         while let flag = remaining.popFirst() {
@@ -30,11 +35,22 @@ struct BenchmarkOptions: Sendable {
             }
             switch flag {
             case "--runs": runs = try Self.number(flag, value)
-            case "--seconds": seconds = Double(try Self.number(flag, value))
+            case "--seconds": chosenSeconds = Double(try Self.number(flag, value))
+            case "--binaries":
+                binaries = value
+                // Where TestKit looks for what it starts.
+                setenv("MARTLET_BIN", value, 1)
+            case "--results": results = value
             case "--directory": directory = value
             default: rest[String(flag.dropFirst(2))] = value
             }
         }
+    }
+
+    /// A benchmark's own option.
+    func number(_ name: String, default standard: Int) throws -> Int {
+        guard let text = rest[name] else { return standard }
+        return try Self.number("--\(name)", text)
     }
 
     private static func number(_ flag: String, _ text: String) throws -> Int {

@@ -1,53 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import TestKit
 
-/// A server that is measured: started, asked for its processor time, stopped.
+/// A server that is measured by code that blocks: started, asked for its processor time, stopped. It never outlives this process.
 final class MeasuredProcess {
-    private let process = Process()
+    private let process: ServiceProcess
 
     init(_ executable: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = arguments
-        var variables = ProcessInfo.processInfo.environment
-        variables.merge(environment) { _, new in new }
-        process.environment = variables
-        guard FileManager.default.createFile(atPath: log, contents: nil) else {
-            throw BenchmarkFailure(description: "\(log) cannot be created")
-        }
-        let output = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
-        process.standardOutput = output
-        process.standardError = output
-        do {
-            try process.run()
-        } catch {
-            throw BenchmarkFailure(description: "\(executable) cannot be started: \(error)")
-        }
+        process = try ServiceProcess(program: executable, arguments: arguments, environment: environment, log: log)
     }
 
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-
+    /// Asks it to stop and waits until it has; one that does not stop within ten seconds is killed.
     func stop() {
-        process.terminate()
-        process.waitUntilExit()
+        process.signal(SIGTERM)
+        let end = ContinuousClock.now + .seconds(10)
+        while process.isRunning {
+            if ContinuousClock.now >= end { process.signal(SIGKILL) }
+            usleep(10_000)
+        }
     }
 
-    /// User and system time so far, in seconds, in steps of 10 ms (proc(5), fields 14 and 15 of `stat`).
-    var processorSeconds: Double {
-        guard let text = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8),
-            let end = text.lastIndex(of: ")")
-        else { return .nan }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return .nan }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-    }
-
-    /// Resident memory in MiB.
-    var residentMebibytes: Double {
-        guard let text = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/statm", encoding: .utf8),
-            let pages = text.split(separator: " ").dropFirst().first.flatMap({ Double($0) })
-        else { return .nan }
-        return pages * Double(sysconf(Int32(_SC_PAGESIZE))) / Double(1 << 20)
-    }
+    /// User and system time so far, in seconds, in steps of 10 ms; NaN once it has ended.
+    var processorSeconds: Double { (try? ProcessUsage(of: process.processIdentifier).cpuSeconds) ?? .nan }
 }
 
+/// Says on standard error what is going on: results go to standard output.
 func progress(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }

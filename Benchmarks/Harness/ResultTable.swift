@@ -28,21 +28,25 @@ struct ResultTable: Codable, Sendable {
     var title: String
     /// The first column's head, then the figures'.
     var columns: [String]
-    var rows: [Row]
+    var rows: [Row] = []
     var notes: [String] = []
+
+    /// Adds one run's figures to a row, which is made when it is not there.
+    mutating func add(_ values: [Double], to name: String) {
+        let index =
+            rows.firstIndex { $0.name == name }
+            ?? {
+                rows.append(Row(name: name, figures: values.map { _ in Samples() }))
+                return rows.count - 1
+            }()
+        for (figure, value) in values.enumerated() where rows[index].figures.indices.contains(figure) {
+            // What does not apply to a row has no samples.
+            if value.isFinite { rows[index].figures[figure].add(value) }
+        }
+    }
 
     func median(_ row: String, _ figure: Int) -> Double {
         rows.first { $0.name == row }?.figures[figure].median ?? .nan
-    }
-
-    /// Writes `<name>.md` and `<name>.json` into a folder.
-    static func write(_ tables: [ResultTable], named name: String, to folder: String) throws {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let markdown = tables.map(\.markdown).joined(separator: "\n")
-        try markdown.write(toFile: "\(folder)/\(name).md", atomically: true, encoding: .utf8)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try encoder.encode(tables).write(to: URL(fileURLWithPath: "\(folder)/\(name).json"))
     }
 
     var markdown: String {
@@ -52,7 +56,8 @@ struct ResultTable: Codable, Sendable {
             let cells = row.figures.map { samples in
                 guard !samples.values.isEmpty else { return "–" }
                 let (least, most) = samples.spread
-                return "\(Self.text(samples.median)) (\(Self.text(least))–\(Self.text(most)))"
+                let median = Self.text(samples.median)
+                return least == most ? median : "\(median) (\(Self.text(least))–\(Self.text(most)))"
             }
             text += "| \(row.name) | " + cells.joined(separator: " | ") + " |\n"
         }
@@ -61,6 +66,7 @@ struct ResultTable: Codable, Sendable {
     }
 
     private static func text(_ value: Double) -> String {
+        guard value.isFinite else { return "–" }
         switch abs(value) {
         case 100...:
             var digits = String(Int(value.rounded()))
@@ -71,6 +77,8 @@ struct ResultTable: Codable, Sendable {
             }
             return digits
         case 10...: return String(format: "%.1f", value)
+        case 1...: return String(format: "%.2f", value)
+        case 0: return "0"
         default: return String(format: "%.3f", value)
         }
     }

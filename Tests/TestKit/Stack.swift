@@ -20,9 +20,13 @@ public final class Stack: Sendable {
     private let processes = Mutex<[String: ServiceProcess]>([:])
     private let environments: [String: [String: String]]
 
-    /// - Parameter settings: further environment variables, by service.
-    public static func start(settings: [String: [String: String]] = [:]) async throws -> Stack {
-        let cluster = try await PostgresCluster.start(fsync: true)
+    /// - Parameters:
+    ///   - settings: further environment variables, by service.
+    ///   - databaseSettings: further `name=value` settings of the PostgreSQL server.
+    public static func start(
+        settings: [String: [String: String]] = [:], databaseSettings: [String] = []
+    ) async throws -> Stack {
+        let cluster = try await PostgresCluster.start(fsync: true, settings: databaseSettings)
         let stack = try await Stack(cluster: cluster, settings: settings)
         for service in services { try stack.launch(service) }
         try await stack.waitUntilHealthy()

@@ -41,7 +41,10 @@ public struct HTTPApplication: Sendable {
         addStandardRoutes()
         let entries = routes.entries
         let router = Router(context: ServiceRequestContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: RequestObservationMiddleware(metrics: environment.metrics, logger: environment.logger))
+        router.add(
+            middleware: RequestObservationMiddleware(
+                metrics: environment.metrics, logger: environment.logger,
+                proxies: TrustedProxies(environment.configuration.optional(StandardKeys.trustedProxies) ?? "loopback")))
         router.add(
             middleware: ProblemMiddleware(allowedMethods: { RouteTable.allowedMethods(entries, path: $0) }))
         router.add(middleware: RequestLimitsMiddleware(rateLimiter: rateLimiter))

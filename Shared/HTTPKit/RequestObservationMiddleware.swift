@@ -14,8 +14,11 @@ struct RequestObservationMiddleware: RouterMiddleware {
     private let durations: LabelledMetric<Observability.Histogram>
     private let inFlight: Observability.Gauge
 
-    init(metrics: MetricsRegistry, logger: Logger) {
+    private let proxies: TrustedProxies
+
+    init(metrics: MetricsRegistry, logger: Logger, proxies: TrustedProxies) {
         self.logger = logger
+        self.proxies = proxies
         requests = metrics.counter(
             "martlet_http_requests_total", help: "HTTP requests by method, route template and status.",
             labels: ["method", "route", "status"])
@@ -32,6 +35,8 @@ struct RequestObservationMiddleware: RouterMiddleware {
         let begin = ContinuousClock.now
         var context = context
         context.requestID = Self.requestID(request)
+        context.remoteAddress = proxies.callerAddress(
+            peer: context.remoteAddress, forwardedFor: request.headers[.forwardedFor])
         context.trace = TraceContext.continuing(request.headers[.traceparent])
         context.logger = logger
         context.logger[metadataKey: LogKey.requestID] = "\(context.requestID)"
@@ -84,6 +89,8 @@ struct RequestObservationMiddleware: RouterMiddleware {
 extension HTTPField.Name {
     /// `X-Request-Id`. The literal is a valid field name.
     static let requestID = HTTPField.Name("X-Request-Id") ?? .from
+    /// `X-Forwarded-For`. The literal is a valid field name.
+    static let forwardedFor = HTTPField.Name("X-Forwarded-For") ?? .from
     /// `traceparent`, W3C Trace Context. The literal is a valid field name.
     static let traceparent = HTTPField.Name("traceparent") ?? .from
 }

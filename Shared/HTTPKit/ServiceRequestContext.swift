@@ -9,8 +9,8 @@ import Observability
 /// What a request carries through middlewares and handlers.
 public struct ServiceRequestContext: RequestContext {
     public var coreContext: CoreRequestContextStorage
-    /// The peer's address without port, `unknown` when the socket has none.
-    public let remoteAddress: String
+    /// The caller's address without port: the peer's, or what a trusted proxy says of it; `unknown` when the socket has none.
+    public var remoteAddress: String
     /// Ours, or the caller's `X-Request-Id` when it is a sane one.
     public var requestID: String
     public var trace: TraceContext

@@ -36,6 +36,12 @@ public enum StandardKeys {
         ConfigurationKey("http.port", default: port, range: 0...65_535, help: "HTTP port; 0 takes any free one.")
     }
 
+    public static let trustedProxies = ConfigurationKey<String>(
+        "http.trusted.proxies", default: "loopback",
+        help: "Whose X-Forwarded-For is believed: none, loopback, or private (loopback and private networks).",
+        isShared: true
+    ) { ["none", "loopback", "private"].contains($0) ? nil : "must be none, loopback or private" }
+
     /// In front of every service's own keys.
-    public static let common: [any ConfigurationDeclaration] = [logLevel, logFormat, httpHost]
+    public static let common: [any ConfigurationDeclaration] = [logLevel, logFormat, httpHost, trustedProxies]
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The names of JSON members are the API's, in snake case.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 import Core
 import HTTPKit
 import Identity

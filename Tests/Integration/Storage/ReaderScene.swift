@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import Messaging
 import NIOCore
+import Postgres
 import TestKit
 import Testing
 

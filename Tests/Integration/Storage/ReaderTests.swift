@@ -47,7 +47,7 @@ import Testing
             ("to=1700000001", ["s:a", "old"]), ("from=1700000001&to=1700000002", ["s:b"]),
             ("from=1700000006.123456789", ["s:g"]), ("from=1700000006.123456790", []),
             ("to=1700000006.123456789&limit=1", ["s:f"]), ("from=1.7e9&to=1700000000.5", ["s:a"]),
-        ] {
+        ] as [(String, [String])] {
             let page = try await scene.page(query)
             #expect(page.names == names, "\(query)")
         }

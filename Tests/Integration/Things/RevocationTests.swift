@@ -217,4 +217,32 @@ import Testing
             #expect(endings()["cancelled"] == nil)
         }
     }
+
+    @Test func liveSessionsEndAtOnceWithWhatTheyRestOn() async throws {
+        try await withConnectedThing { _, person, adapter, thing, channel in
+            let endings = Mutex<[String]>([])
+            func watch() async throws {
+                try await adapter.warm(thing.key, channel)
+                let grant = try await adapter.authenticator.authorize(adapter.request(thing.key, channel))
+                _ = adapter.authenticator.watch(
+                    grant, credential: Credential(key: thing.key), reference: ChannelAddress(channel)
+                ) { error in endings.withLock { $0.append(error.reason) } }
+            }
+            func last() -> String? { endings.withLock { $0.last } }
+
+            try await watch()
+            _ = try await person.disconnect(thing.id, channel)
+            try await expectRefusedWithinASecond("disconnected-from-channel") { last() }
+            _ = try await person.connect(thing.id, channel)
+            try await watch()
+            _ = try await person.post("/channels/\(channel)/disable")
+            try await expectRefusedWithinASecond("unknown-channel") { last() }
+            _ = try await person.post("/channels/\(channel)/enable")
+            try await watch()
+            _ = try await person.post("/things/\(thing.id)/disable")
+            try await expectRefusedWithinASecond("unknown-key") { last() }
+            // Each ended once.
+            #expect(endings.withLock { $0.count } == 3)
+        }
+    }
 }

@@ -72,7 +72,7 @@ struct HTTPBenchmark {
 
     private func waitUntilListening(_ port: Int, _ process: ServiceProcess) async throws {
         try await process.wait("it answers") {
-            (try? await HTTPClient(port: port).post("/", text: "x"))?.status == 202
+            (try? await HTTPClient(port: port).post("/channels/x/messages", text: "x"))?.status == 202
         }
     }
 

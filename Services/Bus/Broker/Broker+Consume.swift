@@ -130,7 +130,7 @@ extension Broker {
                 consumer.isFetching = true
                 return self.reader.post(
                     StreamReader.Job(
-                        stream: stream.index, log: stream.log, from: from, maximumBytes: 2 * Self.feedBytes,
+                        stream: stream.index, log: stream.log, from: from, maximumBytes: Self.feedBytes,
                         purpose: .consumer(name: consumer.configuration.name)))
             }
             let outcome = stream.log.read(from: from, maximumBytes: maximumBytes, into: scratch)
@@ -155,6 +155,8 @@ extension Broker {
     private func take(
         _ consumer: Consumer, _ reader: Connection, _ buffer: LogReadBuffer, _ outcome: LogReadOutcome, from: UInt64
     ) -> Bool {
+        // Read for a consumer of the same name that was deleted meanwhile: what lies between must not be passed over.
+        guard from <= consumer.next else { return true }
         var hasProgress = false
         for index in 0..<buffer.count {
             let record = buffer[index]

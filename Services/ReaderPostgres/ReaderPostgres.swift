@@ -26,7 +26,7 @@ public enum ReaderPostgres {
             verifier: verifier
         ).add(to: http.routes)
         return [
-            PostgresPoolService(pool), verifier, RightsService(authenticator),
+            PostgresPoolService(pool), TokenVerifierService(verifier), RightsService(authenticator),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(ReaderPostgresKeys.httpPort)),

@@ -28,7 +28,7 @@ public enum ThingsService {
         ChannelRoutes(directory: directory).add(to: http.routes)
         ConnectionRoutes(directory: directory).add(to: http.routes)
         return [
-            PostgresPoolService(pool), announcer, verifier,
+            PostgresPoolService(pool), announcer, TokenVerifierService(verifier),
             RightsResponder(bus: bus, store: store, logger: environment.logger("rights")),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),

@@ -110,7 +110,8 @@ public final class Stack: Sendable {
     public func stop() async throws {
         for service in Self.services.reversed() {
             if let process = processes.withLock({ $0[service] }), process.isRunning {
-                try await process.terminate()
+                // Below the 20 s after which ServiceKit gives up on a part that does not notice the signal: that must not go unnoticed.
+                try await process.terminate(deadline: .seconds(15))
             }
         }
         database.close()

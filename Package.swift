@@ -127,7 +127,8 @@ let package = Package(
         + service(
             "ThingsService",
             dependencies: [
-                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit", nio, crypto,
+                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit", nio,
+                crypto,
             ])
         + service(
             "HTTPAdapter",

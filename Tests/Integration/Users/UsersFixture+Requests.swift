@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import Foundation
+import Identity
+import Logging
+import TestKit
+
+struct TokenPair: Decodable, Sendable {
+    var access_token: String
+    var refresh_token: String
+    var access_type: String
+
+    var bearer: [String: String] { ["Authorization": "Bearer \(access_token)"] }
+    /// With the content type of a JSON body.
+    var bearerJSON: [String: String] { bearer.merging(["Content-Type": "application/json"]) { $1 } }
+}
+
+/// A user or a domain.
+struct EntityBody: Decodable, Sendable {
+    struct Credentials: Decodable, Sendable { var identity: String }
+    var id: String
+    var name: String
+    var status: String
+    var credentials: Credentials?
+    var default_domain: String?
+    var role: String?
+    var route: String?
+}
+
+struct ProblemBody: Decodable, Sendable {
+    var status: Int
+    var reason: String
+    var error: String
+    var detail: String
+}
+
+extension UsersFixture {
+    struct Unexpected: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    @discardableResult
+    func expect(_ status: Int, _ response: HTTPClient.Response) throws -> HTTPClient.Response {
+        guard response.status == status else {
+            throw Unexpected(description: "\(response.status) instead of \(status): \(response.text)")
+        }
+        return response
+    }
+
+    /// Registers a user in dialect D2.
+    @discardableResult
+    func register(_ identity: String) async throws -> EntityBody {
+        struct Body: Encodable {
+            var name: String
+            var credentials: [String: String]
+        }
+        let body = Body(name: identity, credentials: ["identity": identity, "secret": "a long secret"])
+        return try expect(201, await client.post("/users", json: body)).json()
+    }
+
+    func logIn(_ identity: String, secret: String = "a long secret", domain: String? = nil) async throws -> TokenPair {
+        var body = ["identity": identity, "secret": secret]
+        body["domain_id"] = domain
+        return try expect(201, await client.post("/users/tokens/issue", json: body)).json()
+    }
+
+    func admin() async throws -> TokenPair { try await logIn(Self.adminEmail, secret: Self.adminPassword) }
+
+    func refresh(_ token: String) async throws -> HTTPClient.Response {
+        try await client.post("/users/tokens/refresh", text: "", headers: ["Authorization": "Bearer \(token)"])
+    }
+
+    /// A verifier as another service has it, on a connection of its own, ready.
+    func withVerifier(_ body: (BusTokenVerifier) async throws -> Void) async throws {
+        let logger = Logger(label: "verifier") { _ in SwiftLogNoOpLogHandler() }
+        let connection = SocketBus.connect(
+            SocketBusConfiguration(path: bus.socket, name: "reader-postgres"), logger: logger)
+        let verifier = BusTokenVerifier(bus: connection, logger: logger)
+        let run = Task { try await verifier.run() }
+        defer { run.cancel() }
+        try await eventually("the verifier is ready") { verifier.isReady }
+        try await body(verifier)
+        await connection.close()
+    }
+}
+
+/// Why a token is refused; nil when it is not.
+func refusal(_ token: String, by verifier: BusTokenVerifier) async -> String? {
+    do {
+        _ = try await verifier.verify(token)
+        return nil
+    } catch {
+        return error.reason
+    }
+}

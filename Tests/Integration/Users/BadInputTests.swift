@@ -16,7 +16,14 @@ import Testing
         var reason: String
 
         init(
-            _ method: String, _ path: String, _ body: String = "",
+            _ method: String, _ path: String, headers: [String: String] = ["Content-Type": "application/json"],
+            _ status: Int, _ reason: String
+        ) {
+            self.init(method, path, "", headers: headers, status, reason)
+        }
+
+        init(
+            _ method: String, _ path: String, _ body: String,
             headers: [String: String] = ["Content-Type": "application/json"], _ status: Int, _ reason: String
         ) {
             self.method = method
@@ -122,7 +129,7 @@ import Testing
     }
 
     @Test func aBodyThatIsTooLargeIsRefused() async throws {
-        try await UsersFixture.with { users in
+        try await UsersFixture.with { (users: UsersFixture) async throws in
             let body = [UInt8](repeating: UInt8(ascii: " "), count: 10 << 20)
             // The answer may come before the body was sent in full; the client then sees either it or a closed connection.
             if let answer = try? await users.client.send(

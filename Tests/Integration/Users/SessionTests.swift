@@ -4,6 +4,8 @@ import Core
 import Foundation
 import Identity
 import Logging
+import NIOCore
+import ServiceKit
 import TestKit
 import Testing
 

@@ -7,7 +7,9 @@ public enum Timestamp {
     /// - Parameter nanoseconds: since 1970-01-01T00:00:00Z; any value of the type.
     public static func rfc3339(_ nanoseconds: Int64) -> String {
         let seconds = Int(floorDivide(nanoseconds, 1_000_000_000))
-        let milliseconds = Int((nanoseconds - Int64(seconds) * 1_000_000_000) / 1_000_000)
+        // Not the difference to the whole seconds: that product overflows next to the type's minimum.
+        let remainder = nanoseconds % 1_000_000_000
+        let milliseconds = Int((remainder < 0 ? remainder + 1_000_000_000 : remainder) / 1_000_000)
         let days = Int(floorDivide(Int64(seconds), 86_400))
         let secondOfDay = seconds - days * 86_400
         let (year, month, day) = civil(days: days)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// The names of JSON members are the API's, in snake case.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Core
 import Foundation
 import Identity

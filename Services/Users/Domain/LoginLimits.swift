@@ -24,7 +24,8 @@ struct LoginLimits: Sendable {
         }
     }
 
-    func succeeded(identity: String, address: String) {
+    /// The secret was right, or it could not be told whether it was: neither is a failure.
+    func giveBack(identity: String, address: String) {
         identities.giveBack(identity.lowercased())
         addresses.giveBack(address)
     }

@@ -44,13 +44,21 @@ struct Sessions: Sendable {
             logins.with("limited").increment()
             throw error
         }
-        let found = try await store.credentials(identity: identity)
-        let isRight = try await hasher.verify(secret, against: found?.passwordHash)
+        let found: (user: User, passwordHash: String)?
+        let isRight: Bool
+        do {
+            found = try await store.credentials(identity: identity)
+            isRight = try await hasher.verify(secret, against: found?.passwordHash)
+        } catch {
+            // Nothing was learnt about the password: a database that is away must not lock people out for longer.
+            limits.giveBack(identity: identity, address: address)
+            throw error
+        }
         guard let found, isRight, found.user.status == .enabled else {
             logins.with("refused").increment()
             throw ServiceError(.unauthenticated, reason: "wrong-credentials", "the identity or the secret is wrong")
         }
-        limits.succeeded(identity: identity, address: address)
+        limits.giveBack(identity: identity, address: address)
         if hasher.needsRehash(found.passwordHash) {
             try await store.rehash(found.user.id, from: found.passwordHash, to: try await hasher.hash(secret))
         }

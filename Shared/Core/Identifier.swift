@@ -49,50 +49,73 @@ extension Identifier {
     /// - Returns: nil unless `bytes` is exactly 36 bytes long, with hyphens at 8, 13, 18 and 23 and digits elsewhere.
     @inlinable
     public init?(utf8 bytes: some Collection<UInt8>) {
-        guard bytes.count == Self.textLength else { return nil }
-        var words: (UInt64, UInt64) = (0, 0)
-        var digits = 0
-        var offset = 0
-        for byte in bytes {
-            defer { offset += 1 }
-            if offset == 8 || offset == 13 || offset == 18 || offset == 23 {
-                guard byte == UInt8(ascii: "-") else { return nil }
-                continue
-            }
-            let nibble: UInt8
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): nibble = byte &- UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): nibble = byte &- UInt8(ascii: "a") &+ 10
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): nibble = byte &- UInt8(ascii: "A") &+ 10
-            default: return nil
-            }
-            if digits < 16 {
-                words.0 = words.0 << 4 | UInt64(nibble)
-            } else {
-                words.1 = words.1 << 4 | UInt64(nibble)
-            }
-            digits += 1
+        let result = bytes.withContiguousStorageIfAvailable { Identifier(utf8: UnsafeRawBufferPointer($0)) }
+        guard let identifier = result ?? Self.read(copying: bytes) else { return nil }
+        self = identifier
+    }
+
+    @inlinable
+    static func read(copying bytes: some Collection<UInt8>) -> Identifier? {
+        guard bytes.count == textLength else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: textLength, alignment: 8) { buffer in
+            buffer.copyBytes(from: bytes)
+            return Identifier(utf8: UnsafeRawBufferPointer(buffer))
         }
-        self.init(high: words.0, low: words.1)
+    }
+
+    /// Reads the canonical text form, either case, from memory: what the data path calls for every message.
+    ///
+    /// - Returns: nil unless `bytes` is exactly 36 bytes long, with hyphens at 8, 13, 18 and 23 and digits elsewhere.
+    public init?(utf8 bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == Self.textLength, let base = bytes.baseAddress else { return nil }
+        let hyphen = UInt8(ascii: "-")
+        guard base.load(fromByteOffset: 8, as: UInt8.self) == hyphen,
+            base.load(fromByteOffset: 13, as: UInt8.self) == hyphen,
+            base.load(fromByteOffset: 18, as: UInt8.self) == hyphen,
+            base.load(fromByteOffset: 23, as: UInt8.self) == hyphen
+        else { return nil }
+        // Four groups of eight digits; the second and third lie on both sides of a hyphen.
+        let secondText =
+            UInt64(base.loadUnaligned(fromByteOffset: 9, as: UInt32.self))
+            | UInt64(base.loadUnaligned(fromByteOffset: 14, as: UInt32.self)) << 32
+        let thirdText =
+            UInt64(base.loadUnaligned(fromByteOffset: 19, as: UInt32.self))
+            | UInt64(base.loadUnaligned(fromByteOffset: 24, as: UInt32.self)) << 32
+        guard let first = HexadecimalDigits.value(base.loadUnaligned(as: UInt64.self)),
+            let second = HexadecimalDigits.value(secondText),
+            let third = HexadecimalDigits.value(thirdText),
+            let fourth = HexadecimalDigits.value(base.loadUnaligned(fromByteOffset: 28, as: UInt64.self))
+        else { return nil }
+        self.init(high: UInt64(first) << 32 | UInt64(second), low: UInt64(third) << 32 | UInt64(fourth))
     }
 
     /// Calls `body` with the 36 bytes of the canonical lower-case text form.
     @inlinable
     public func withText<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        withUnsafeTemporaryAllocation(byteCount: Self.textLength, alignment: 1) { buffer in
-            var position = 0
-            for index in 0..<32 {
-                if index == 8 || index == 12 || index == 16 || index == 20 {
-                    buffer[position] = UInt8(ascii: "-")
-                    position += 1
-                }
-                let word = index < 16 ? high : low
-                let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - (index & 15) * 4)) & 0xF
-                buffer[position] = nibble < 10 ? nibble + UInt8(ascii: "0") : nibble - 10 + UInt8(ascii: "a")
-                position += 1
-            }
+        withUnsafeTemporaryAllocation(byteCount: Self.textLength, alignment: 8) { buffer in
+            writeText(to: buffer)
             return body(UnsafeRawBufferPointer(buffer))
         }
+    }
+
+    /// - Parameter buffer: at least ``textLength`` bytes.
+    @usableFromInline
+    func writeText(to buffer: UnsafeMutableRawBufferPointer) {
+        guard buffer.count >= Self.textLength, let base = buffer.baseAddress else { return }
+        let second = HexadecimalDigits.text(UInt32(truncatingIfNeeded: high))
+        let third = HexadecimalDigits.text(UInt32(truncatingIfNeeded: low >> 32))
+        base.storeBytes(of: HexadecimalDigits.text(UInt32(truncatingIfNeeded: high >> 32)), as: UInt64.self)
+        base.storeBytes(of: UInt32(truncatingIfNeeded: second), toByteOffset: 9, as: UInt32.self)
+        base.storeBytes(of: UInt32(truncatingIfNeeded: second >> 32), toByteOffset: 14, as: UInt32.self)
+        base.storeBytes(of: UInt32(truncatingIfNeeded: third), toByteOffset: 19, as: UInt32.self)
+        base.storeBytes(of: UInt32(truncatingIfNeeded: third >> 32), toByteOffset: 24, as: UInt32.self)
+        base.storeBytes(
+            of: HexadecimalDigits.text(UInt32(truncatingIfNeeded: low)), toByteOffset: 28, as: UInt64.self)
+        let hyphen = UInt8(ascii: "-")
+        base.storeBytes(of: hyphen, toByteOffset: 8, as: UInt8.self)
+        base.storeBytes(of: hyphen, toByteOffset: 13, as: UInt8.self)
+        base.storeBytes(of: hyphen, toByteOffset: 18, as: UInt8.self)
+        base.storeBytes(of: hyphen, toByteOffset: 23, as: UInt8.self)
     }
 }
 

@@ -29,4 +29,42 @@ import Testing
     func anythingElseIsRefused(_ text: String) {
         #expect(ThingID(text) == nil)
     }
+
+    /// Every byte at every place of a text, against what the rule says.
+    @Test func exactlyTheDigitsOfEitherCaseAreRead() {
+        let text = Array("01234567-89ab-cdef-0123-456789abcdef".utf8)
+        let hyphens = [8, 13, 18, 23]
+        for place in 0..<text.count {
+            for byte in UInt8.min ... .max {
+                var changed = text
+                changed[place] = byte
+                let read = ThingID(utf8: changed)
+                let digit = byte < 0x80 ? Character(UnicodeScalar(byte)).hexDigitValue : nil
+                guard !hyphens.contains(place), let digit else {
+                    #expect((read != nil) == (hyphens.contains(place) && byte == UInt8(ascii: "-")))
+                    continue
+                }
+                let index = place - hyphens.count { $0 < place }
+                let expected = UInt64(digit) << UInt64(60 - index % 16 * 4)
+                let mask = UInt64(0xF) << UInt64(60 - index % 16 * 4)
+                #expect(read?.high == (index < 16 ? 0x0123_4567_89AB_CDEF & ~mask | expected : 0x0123_4567_89AB_CDEF))
+                #expect(read?.low == (index < 16 ? 0x0123_4567_89AB_CDEF : 0x0123_4567_89AB_CDEF & ~mask | expected))
+            }
+        }
+    }
+
+    @Test func textIsTheDigitsInOrder() {
+        #expect(
+            ThingID(high: 0x0123_4567_89AB_CDEF, low: 0xFEDC_BA98_7654_3210).description
+                == "01234567-89ab-cdef-fedc-ba9876543210")
+        for _ in 0..<1000 {
+            let id = ThingID(high: .random(in: .min ... .max), low: .random(in: .min ... .max))
+            let digits = [id.high, id.low].map { word in
+                let text = String(word, radix: 16)
+                return String(repeating: "0", count: 16 - text.count) + text
+            }.joined()
+            #expect(id.description.filter { $0 != "-" } == digits)
+            #expect(ThingID(utf8: id.description.utf8.lazy.map { $0 }) == id)
+        }
+    }
 }

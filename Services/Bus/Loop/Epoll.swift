@@ -20,7 +20,8 @@ struct Epoll: ~Copyable {
     static let readable: UInt32 = EPOLLIN.rawValue
     static let writable: UInt32 = EPOLLOUT.rawValue
     static let broken: UInt32 = EPOLLERR.rawValue | EPOLLHUP.rawValue
-    private static let batch: Int32 = 256
+    /// What arrived on that many connections becomes one group commit: with fewer, a thousand publishers would wait for several.
+    private static let batch: Int32 = 1024
 
     private let descriptor: Int32
     private let events: UnsafeMutablePointer<epoll_event>

@@ -27,8 +27,9 @@ final class JobQueue<Job: Sendable>: @unchecked Sendable {
     func post(_ job: Job) {
         pthread_mutex_lock(mutex)
         jobs.append(job)
-        pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
+        // Not before: the thread would wake only to wait for the mutex.
+        pthread_cond_signal(condition)
     }
 
     /// What is queued is still done.

@@ -28,7 +28,8 @@ import Testing
         try await withBus(
             Adjustment {
                 $0.highWaterBytes = 256 << 10
-                $0.stallLimitMilliseconds = 200
+                // Longer than a busy machine takes to find out that the publisher is paused.
+                $0.stallLimitMilliseconds = 2_000
             }
         ) { socket, daemon in
             let publisher = try WireClient(socket, as: "test")

@@ -6,10 +6,12 @@ import Testing
 
 /// What fault tests have in common: a load whose accepted messages are known one by one, and the count afterwards.
 enum Faults {
-    static func load(_ stack: Stack, _ device: Stack.Device, workers: Int = 8) -> PublishLoad {
+    static func load(
+        _ stack: Stack, _ device: Stack.Device, workers: Int = 8, paddingBytes: Int = 0
+    ) -> PublishLoad {
         PublishLoad(
             port: stack.ports["http-adapter"] ?? 0, path: device.publishPath, key: device.key, workers: workers,
-            limit: 200_000)
+            limit: 200_000, paddingBytes: paddingBytes)
     }
 
     /// Waits until everything accepted is stored, then checks that nothing is stored twice and nothing was answered
@@ -35,11 +37,17 @@ enum Faults {
         }
         let twice = stored.filter { $0.value != 1 }
         #expect(twice.isEmpty, "stored more than once: \(twice.prefix(10))", sourceLocation: sourceLocation)
+        // Reasons that promise that nothing was stored.
+        for reason in ["storage-budget-spent", "storage-failed"] {
+            let broken = outcome.refused[reason, default: []].filter { stored[$0] != nil }
+            #expect(broken.isEmpty, "\(reason), and stored: \(broken.prefix(10))", sourceLocation: sourceLocation)
+        }
         let letters = try await stack.database.execute("SELECT count(*) FROM messages.dead_letters")
         for row in letters { #expect(try row.decode(Int64.self, at: 0) == 0, sourceLocation: sourceLocation) }
     }
 
-    private static func storedCounts(_ stack: Stack, _ channel: ChannelID) async throws -> [Int: Int] {
+    /// How often each value of the load is stored.
+    static func storedCounts(_ stack: Stack, _ channel: ChannelID) async throws -> [Int: Int] {
         let rows = try await stack.database.execute(
             "SELECT value::int8, count(*) FROM messages.senml WHERE channel = \(channel) AND name = 'count' GROUP BY value"
         )

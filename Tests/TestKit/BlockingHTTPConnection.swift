@@ -57,6 +57,33 @@ public final class BlockingHTTPConnection {
         }
     }
 
+    // MARK: Parts of requests
+
+    /// Sends bytes as they are, whole request or not; connects first where needed.
+    public func send(raw bytes: [UInt8]) throws {
+        try connectIfNeeded()
+        try write(bytes)
+    }
+
+    /// Reads the next answer to what was sent with ``send(raw:)``.
+    public func receive() throws -> Response { try readResponse() }
+
+    /// Reads until the server ends the connection.
+    /// - Returns: everything that it still said.
+    /// - Throws: ``Failure/broken`` when it keeps the connection open for longer than the time-out.
+    public func receiveToEnd() throws -> [UInt8] {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = chunk.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count < 0 && errno == EINTR { continue }
+            if count == 0 || (count < 0 && errno == ECONNRESET) { break }
+            guard count > 0 else { throw Failure.broken }
+            received.append(contentsOf: chunk[..<count])
+        }
+        defer { close() }
+        return received
+    }
+
     private func connectIfNeeded() throws {
         guard descriptor < 0 else { return }
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -59,4 +59,19 @@ extension BlockingHTTPConnection.Response {
     public func json<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
         try JSONDecoder().decode(Value.self, from: Data(body))
     }
+
+    /// The members of a problem document (RFC 9457) that tests look at.
+    public struct Problem: Decodable, Sendable, Equatable {
+        public let type: String
+        public let title: String
+        public let status: Int
+        public let detail: String
+        public let reason: String
+    }
+
+    /// nil where the answer is no whole problem document.
+    public var problem: Problem? {
+        guard headers["content-type"]?.hasPrefix("application/problem+json") == true else { return nil }
+        return try? json(Problem.self)
+    }
 }

@@ -19,22 +19,28 @@ public final class Stack: Sendable {
     public let database: PostgresPool
     private let processes = Mutex<[String: ServiceProcess]>([:])
     private let environments: [String: [String: String]]
+    private let launchers: [String: [String]]
 
     /// - Parameters:
     ///   - settings: further environment variables, by service.
     ///   - databaseSettings: further `name=value` settings of the PostgreSQL server.
+    ///   - launchers: programs with arguments that start a service, by service: its path follows as the last argument. Each must become the
+    ///     program (exec), so that what is killed is the service.
     public static func start(
-        settings: [String: [String: String]] = [:], databaseSettings: [String] = []
+        settings: [String: [String: String]] = [:], databaseSettings: [String] = [], launchers: [String: [String]] = [:]
     ) async throws -> Stack {
         let cluster = try await PostgresCluster.start(fsync: true, settings: databaseSettings)
-        let stack = try await Stack(cluster: cluster, settings: settings)
+        let stack = try await Stack(cluster: cluster, settings: settings, launchers: launchers)
         for service in services { try stack.launch(service) }
         try await stack.waitUntilHealthy()
         return stack
     }
 
-    private init(cluster: PostgresCluster, settings: [String: [String: String]]) async throws {
+    private init(
+        cluster: PostgresCluster, settings: [String: [String: String]], launchers: [String: [String]]
+    ) async throws {
         self.cluster = cluster
+        self.launchers = launchers
         directory = try TemporaryDirectory("stack")
         databaseURL = try await cluster.createDatabase()
         var ports: [String: Int] = [:]
@@ -66,8 +72,10 @@ public final class Stack: Sendable {
 
     /// Starts a service that does not run.
     public func launch(_ service: String) throws {
-        let process = try ServiceProcess.start(
-            service, environment: environments[service] ?? [:], log: directory.file("\(service).log"))
+        let command = try (launchers[service] ?? []) + [Executables.path(service)]
+        let process = try ServiceProcess(
+            program: command[0], arguments: Array(command.dropFirst()), environment: environments[service] ?? [:],
+            log: directory.file("\(service).log"))
         processes.withLock { $0[service] = process }
     }
 
@@ -105,6 +113,9 @@ public final class Stack: Sendable {
         return text.split(separator: "\n").first { $0.hasPrefix(line + " ") }
             .flatMap { $0.split(separator: " ").last }.flatMap { Double($0) }
     }
+
+    /// The folder of the bus's streams; only where the bus's data was not moved by a setting.
+    public func streamDirectory(_ stream: String) -> String { directory.file("bus/streams/\(stream)") }
 
     /// Stops everything in order; what is left is killed with this object.
     public func stop() async throws {
@@ -145,10 +156,12 @@ extension Stack {
         let credentials: Credentials?
     }
 
-    /// Logs the first admin in.
-    public func adminToken() async throws -> String {
-        let answer = try await client("users").post(
-            "/users/tokens/issue", json: ["identity": Self.adminEmail, "secret": Self.adminPassword])
+    /// Logs the first admin in, in a session of its own.
+    /// - Parameter domain: where the token acts; the admin's personal one when nil.
+    public func adminToken(domain: String? = nil) async throws -> String {
+        var login = ["identity": Self.adminEmail, "secret": Self.adminPassword]
+        login["domain_id"] = domain
+        let answer = try await client("users").post("/users/tokens/issue", json: login)
         return try Self.expect(201, answer, "log in").json(Token.self).accessToken
     }
 

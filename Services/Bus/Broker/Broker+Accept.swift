@@ -11,8 +11,8 @@ extension Broker {
 
     func accept() {
         for _ in 0..<Self.acceptBatch {
-            let descriptor = accept4(
-                listener, __SOCKADDR_ARG(), nil, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+            let descriptor = accept_connection(
+                listener, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
             if descriptor >= 0 {
                 admit(descriptor)
                 continue
@@ -28,8 +28,8 @@ extension Broker {
     }
 
     private func admit(_ descriptor: Int32) {
-        var credentials = ucred()
-        var length = socklen_t(MemoryLayout<ucred>.size)
+        var credentials = peer_credentials()
+        var length = socklen_t(MemoryLayout<peer_credentials>.size)
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else {
             return refuse(descriptor, reason: "no_credentials", uid: nil)
         }
@@ -74,7 +74,7 @@ extension Broker {
     private func refuseForLackOfDescriptors() {
         if reserve >= 0 {
             Glibc.close(reserve)
-            let descriptor = accept4(listener, __SOCKADDR_ARG(), nil, Int32(SOCK_CLOEXEC.rawValue))
+            let descriptor = accept_connection(listener, Int32(SOCK_CLOEXEC.rawValue))
             if descriptor >= 0 { refuse(descriptor, reason: "no_descriptors", uid: nil) }
             reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
         }

@@ -46,7 +46,7 @@ public enum HTTPAdapter {
             host: try configuration.required(StandardKeys.httpHost),
             port: try configuration.required(HTTPAdapterKeys.port), boundPort: environment.httpPort,
             logger: environment.logger("http"))
-        return [RightsService(authenticator: authenticator), server]
+        return [RightsService(authenticator), server]
     }
 
     private static func connect(
@@ -96,16 +96,5 @@ public enum HTTPAdapter {
 
     private static func rate(_ perSecond: Int) -> RateLimit? {
         RateLimit(perSecond: Double(perSecond), burst: Double(perSecond) * 10)
-    }
-}
-
-/// Keeps the memory of rights true: hears of changes as long as the adapter runs.
-private struct RightsService: Service, CustomStringConvertible {
-    let authenticator: ThingAuthenticator
-
-    var description: String { "rights" }
-
-    func run() async throws {
-        await cancelWhenGracefulShutdown { await authenticator.run() }
     }
 }

@@ -21,16 +21,21 @@ struct LogRecoveryTests {
         let end = SegmentHeader.length + 6 * recordBytes
         for size in SegmentHeader.length...end {
             let copy = disk.copy()
-            copy.alter(path) { $0.removeLast($0.count - size) }
             let whole = (size - SegmentHeader.length) / recordBytes
             let cut = (size - SegmentHeader.length) % recordBytes
+            // A checksum may begin with zeros: a tail that has nothing else cannot be told from space that was never written.
+            var leavesTraces = false
+            copy.alter(path) {
+                $0.removeLast($0.count - size)
+                leavesTraces = $0.suffix(cut).contains { $0 != 0 }
+            }
             var expected = Array(written[..<whole])
             do {
                 let log = try openLog(copy)
                 #expect(log.readAll().records == expected, "cut at \(size)")
                 #expect(log.readAll().lost.isEmpty)
                 #expect(log.recovery.lost.isEmpty)
-                #expect((log.recovery.tornTail != nil) == (cut > 0), "cut at \(size)")
+                #expect((log.recovery.tornTail != nil) == leavesTraces, "cut at \(size)")
                 if let torn = log.recovery.tornTail {
                     #expect(torn.firstSequence == UInt64(whole + 1))
                     #expect(torn.offset == SegmentHeader.length + whole * recordBytes)

@@ -4,6 +4,7 @@
 CONFIGURATION ?= release
 SERVICES := bus users things http-adapter writer-postgres reader-postgres
 SWIFT ?= swift
+ITERATIONS ?= 10000000
 
 .PHONY: help run build install install-test test test-compose bench fuzz format lint clean-data
 
@@ -34,7 +35,9 @@ bench: ## measure against peers and limits; writes Benchmarks/results/
 
 fuzz: ## ten million inputs into every decoder
 	@$(SWIFT) build -c release --product fuzz
-	@"$$($(SWIFT) build -c release --show-bin-path)/fuzz" all --iterations 10000000
+	@set -e; for target in senml-json senml-cbor raw-message path json; do \
+		"$$($(SWIFT) build -c release --show-bin-path)/fuzz" $$target --iterations $(ITERATIONS); \
+	done
 
 format: ## rewrite the sources as CI wants them
 	@$(SWIFT) format --in-place --recursive Package.swift Shared Services Tests Benchmarks

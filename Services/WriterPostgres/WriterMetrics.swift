@@ -46,7 +46,8 @@ final class WriterMetrics: Sendable {
         failures = registry.counter(
             "martlet_writer_failures_total", help: "Attempts to store that failed and were repeated.")
         lost = registry.counter(
-            "martlet_writer_lost_total", help: "Messages that the stream has lost (corruption) and nobody can store.")
+            "martlet_writer_lost_total",
+            help: "Messages that the stream does not have any more (corruption, deletion) and nobody can store.")
         commitSeconds = registry.histogram(
             "martlet_writer_commit_seconds", help: "Time to store a batch, from the first statement to the commit.")
         batchRows = registry.histogram(

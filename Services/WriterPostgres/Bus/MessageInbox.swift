@@ -41,6 +41,13 @@ final class MessageInbox: Sendable {
         }
     }
 
+    /// Waits until the committer is idle and takes its turn. False: the consumer has ended meanwhile.
+    func beginCommit() async -> Bool {
+        // A full batch is never given more to append.
+        if case .commit = await next(hasBatch: true, isFull: true) { return true }
+        return false
+    }
+
     func committed() { wake { $0.isCommitting = false } }
 
     func finish() { wake { $0.isFinished = true } }

@@ -47,23 +47,32 @@ struct WriterPipeline: Sendable {
                         continue
                     }
                     if message.sequence > last + 1 {
-                        for missed in try await gaps.messages(from: last + 1, to: message.sequence) {
-                            builder.append(missed)
+                        try await gaps.forEachPiece(from: last + 1, to: message.sequence) { piece in
+                            for missed in piece { builder.append(missed) }
+                            // A gap may be as large as the stream (a database from a backup): it is stored as it is read.
+                            if limits.areReached(by: builder.batch), await inbox.beginCommit() {
+                                commit(builder.take(), from: inbox, in: &group)
+                            }
                         }
                     }
                     builder.append(message)
                     last = message.sequence
                 }
             case .commit:
-                let batch = builder.take()
-                group.addTask {
-                    let through = try await committer.commit(batch)
-                    consumer.acknowledge(through: through)
-                    inbox.committed()
-                }
+                commit(builder.take(), from: inbox, in: &group)
             case .end:
                 return
             }
+        }
+    }
+
+    private func commit(
+        _ batch: PreparedBatch, from inbox: MessageInbox, in group: inout ThrowingDiscardingTaskGroup<any Error>
+    ) {
+        group.addTask {
+            let through = try await committer.commit(batch)
+            consumer.acknowledge(through: through)
+            inbox.committed()
         }
     }
 }

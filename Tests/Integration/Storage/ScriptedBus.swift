@@ -10,6 +10,8 @@ final class ScriptedBus: Bus, Sendable {
     private struct State {
         var identifier = StreamID.new()
         var log: [UInt64: StreamMessage] = [:]
+        var corrupt: [UInt64] = []
+        var firstSequence: UInt64 = 1
         var lastSequence: UInt64 = 0
         var readers: [ScriptedConsumer] = []
         var acknowledged: UInt64 = 0
@@ -55,7 +57,23 @@ final class ScriptedBus: Bus, Sendable {
     func holdDeliveries() { state.withLock { $0.delivers = false } }
 
     /// The record is lost to corruption.
-    func lose(_ sequence: UInt64) { state.withLock { $0.log[sequence] = nil } }
+    func lose(_ sequence: UInt64) {
+        state.withLock { state in
+            state.log[sequence] = nil
+            state.corrupt.append(sequence)
+        }
+    }
+
+    /// Retention has deleted everything up to here.
+    func delete(through sequence: UInt64) {
+        state.withLock { state in
+            state.log = state.log.filter { $0.key > sequence }
+            state.firstSequence = sequence + 1
+        }
+    }
+
+    /// A crash cut a torn tail: the next numbers are never used.
+    func skip(_ count: UInt64) { state.withLock { $0.lastSequence += count } }
 
     /// The log was lost and begun anew: the readers end.
     func beginAnew() {
@@ -63,6 +81,8 @@ final class ScriptedBus: Bus, Sendable {
             defer {
                 state.identifier = StreamID.new()
                 state.log = [:]
+                state.corrupt = []
+                state.firstSequence = 1
                 state.lastSequence = 0
                 state.acknowledged = 0
                 state.readers = []
@@ -93,8 +113,9 @@ final class ScriptedBus: Bus, Sendable {
         StreamState(
             configuration: StreamConfiguration(
                 name: Streams.messages, subjects: [Subjects.allMessages], maximumBytes: 1 << 30),
-            id: state.identifier, firstSequence: 1, lastSequence: state.lastSequence, bytes: 0, corruptSequences: [],
-            corruptCount: 0, consumers: [], isAccepting: true, refusalReason: nil)
+            id: state.identifier, firstSequence: state.firstSequence, lastSequence: state.lastSequence, bytes: 0,
+            corruptSequences: state.corrupt, corruptCount: UInt64(state.corrupt.count), consumers: [],
+            isAccepting: true, refusalReason: nil)
     }
 
     // MARK: Bus

@@ -87,6 +87,47 @@ import Testing
         }
     }
 
+    @Test func whatTheStreamHasDeletedIsCountedAndPassed() async throws {
+        try await WriterFixture.run { fixture in
+            try await fixture.eventually { fixture.bus.readers == 1 }
+            fixture.bus.holdDeliveries()
+            fixture.bus.append(fixture.readings(0..<10))
+            fixture.bus.delete(through: 3)
+            fixture.bus.deliver(8...10)
+            try await fixture.eventually { fixture.bus.acknowledged == 10 }
+            #expect(try await fixture.storedReadings() == Array(3..<10))
+            #expect(fixture.metrics.lost.value == 3)
+        }
+    }
+
+    /// Nothing was acknowledged under them, so nothing is lost.
+    @Test func numbersThatACrashMadeTheStreamSkipAreNoLoss() async throws {
+        try await WriterFixture.run { fixture in
+            try await fixture.eventually { fixture.bus.readers == 1 }
+            fixture.bus.append(fixture.readings(0..<5))
+            fixture.bus.skip(7)
+            fixture.bus.append(fixture.readings(5..<10))
+            try await fixture.eventually { fixture.bus.acknowledged == 17 }
+            #expect(try await fixture.storedReadings() == Array(0..<10))
+            #expect(fixture.metrics.lost.value == 0)
+        }
+    }
+
+    /// As behind a database that was restored from a backup: memory must not grow with the gap.
+    @Test func aLargeGapIsStoredAsItIsRead() async throws {
+        var configuration = WriterConfiguration()
+        configuration.limits.rows = 200
+        try await WriterFixture.run(configuration: configuration) { fixture in
+            try await fixture.eventually { fixture.bus.readers == 1 }
+            fixture.bus.holdDeliveries()
+            fixture.bus.append(fixture.readings(0..<2_000))
+            fixture.bus.deliver(2_000...2_000)
+            try await fixture.eventually { fixture.bus.acknowledged == 2_000 }
+            #expect(try await fixture.storedReadings() == Array(0..<2_000))
+            #expect(fixture.metrics.batches.value >= 2_000 / 300)
+        }
+    }
+
     @Test func anotherIncarnationOfTheStreamBeginsAtItsOwnPosition() async throws {
         try await WriterFixture.run { fixture in
             fixture.bus.append(fixture.readings(0..<20))

@@ -19,18 +19,21 @@ public struct HTTPApplication: Sendable {
     private let environment: ServiceEnvironment
     private let title: String
     private let rateLimiter: RateLimiter?
+    private let deadlines: ConnectionDeadlines
 
     /// - Parameters:
     ///   - title: of the API, for its document.
     ///   - verifier: needed as soon as an operation asks for a person.
     ///   - rateLimiter: per caller's address, for all operations; nil: none.
+    ///   - deadlines: how slow a client may be.
     public init(
         environment: ServiceEnvironment, title: String, verifier: (any AccessTokenVerifier)?,
-        rateLimiter: RateLimiter? = nil
+        rateLimiter: RateLimiter? = nil, deadlines: ConnectionDeadlines = ConnectionDeadlines()
     ) {
         self.environment = environment
         self.title = title
         self.rateLimiter = rateLimiter
+        self.deadlines = deadlines
         routes = RouteTable(verifier: verifier)
     }
 
@@ -50,13 +53,18 @@ public struct HTTPApplication: Sendable {
         router.add(middleware: RequestLimitsMiddleware(rateLimiter: rateLimiter))
         routes.install(in: router)
 
+        let deadlines = deadlines
+        let cut = environment.metrics.counter(
+            "martlet_http_connections_cut_total", help: "Connections ended because the client was too slow, by reason.",
+            labels: ["reason"])
         let bound = environment.httpPort
         let logger = environment.logger
         return Application(
             router: router,
             server: .http1(
                 configuration: HTTP1Channel.Configuration(
-                    idleTimeout: .seconds(HTTPLimits.idleSeconds),
+                    additionalChannelHandlers: [ConnectionDeadlineHandler(deadlines: deadlines, cut: cut)],
+                    idleTimeout: deadlines.idle,
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: HTTPLimits.headerBytes, maxHeaderListSize: HTTPLimits.headerBytes,
                         maxHeaderFieldCount: 100))),

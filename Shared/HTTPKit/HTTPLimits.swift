@@ -4,8 +4,12 @@
 public enum HTTPLimits {
     /// A request's body: a bulk of a thousand things with 1 KiB of metadata each.
     public static let bodyBytes = 1 << 20
-    /// A connection that is silent for so long is closed.
+    /// A connection that is silent, or has not sent a whole head, for so long is closed.
     public static let idleSeconds: Int64 = 75
+    /// A body may take so long: 17 KiB/s for one of the largest size.
+    public static let requestBodySeconds: Int64 = 60
+    /// An answer of which the client takes nothing for so long is given up.
+    public static let answerSeconds: Int64 = 60
     /// Open connections of one service: each costs about 40 KiB while a request is on its way, so 80 MiB at most.
     public static let connections = 2_000
     /// All header fields of a request together.

@@ -68,6 +68,19 @@ public final class BlockingHTTPConnection {
     /// Reads the next answer to what was sent with ``send(raw:)``.
     public func receive() throws -> Response { try readResponse() }
 
+    /// Takes some bytes off the socket as they are, for a client that reads slowly.
+    /// - Returns: how many; 0 once the server has ended the connection.
+    /// - Throws: ``Failure/broken`` when nothing comes within the time-out.
+    public func receiveSome(atMost limit: Int) throws -> Int {
+        var chunk = [UInt8](repeating: 0, count: limit)
+        while true {
+            let count = chunk.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+            if count >= 0 { return count }
+            if errno == ECONNRESET { return 0 }
+            guard errno == EINTR else { throw Failure.broken }
+        }
+    }
+
     /// Reads until the server ends the connection.
     /// - Returns: everything that it still said.
     /// - Throws: ``Failure/broken`` when it keeps the connection open for longer than the time-out.

@@ -69,6 +69,43 @@ import Testing
         #expect(end == .exited(0))
     }
 
+    /// Without descriptors nobody new is let in, and nobody is left hanging; who is there is served, and it mends itself.
+    @Test func outOfDescriptorsItTurnsNewConnectionsAway() async throws {
+        let directory = try TemporaryDirectory("bus")
+        let process = try start(directory)
+        let client = try await connect(directory, process)
+        try client.send(Frames.publish("channels.c", "before", token: 1, flags: .durable))
+        #expect(try client.receive().opcode == .stored)
+
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processIdentifier)/fd").count
+        let limiting = try ServiceProcess(
+            program: Executables.system("prlimit"),
+            arguments: ["--pid", "\(process.processIdentifier)", "--nofile=\(open + 3):\(open + 3)"],
+            log: directory.file("prlimit.log"))
+        #expect(try await limiting.waitForExit() == .exited(0), "\(limiting.log)")
+        var crowd = try (0..<20).map { _ in try WireClient(directory.file("bus.sock")) }
+        try await process.waitForLog("no_descriptors")
+        // A connection that was turned away reads its end; one that was let in answers.
+        var turnedAway = 0
+        for newcomer in crowd {
+            do {
+                try newcomer.send(Frames.hello("test"))
+                _ = try newcomer.receive()
+            } catch is WireClient.Broken {
+                turnedAway += 1
+            }
+        }
+        #expect((10..<20).contains(turnedAway), "\(turnedAway) of 20")
+        try client.send(Frames.publish("channels.c", "meanwhile", token: 2, flags: .durable))
+        #expect(try client.receive().opcode == .stored)
+
+        crowd.removeAll()
+        let late = try await connect(directory, process)
+        try late.send(Frames.publish("channels.c", "after", token: 3, flags: .durable))
+        #expect(try late.receive().opcode == .stored)
+        #expect(try await process.terminate() == .exited(0))
+    }
+
     @Test func acknowledgementsSurviveAKill() async throws {
         let directory = try TemporaryDirectory("bus")
         let process = try start(directory)

@@ -61,6 +61,20 @@ import Testing
         try await eventually("nothing is left running", deadline: .seconds(20)) { run.processes().isEmpty }
     }
 
+    @Test func aPortThatSomebodyElseHasIsNamedAtOnce() async throws {
+        let run = try LocalRun()
+        let port = try #require(run.environment["MARTLET_READER_POSTGRES_HTTP_PORT"])
+        let occupant = try Occupant(port: #require(UInt16(port)))
+        defer { occupant.leave() }
+        let process = try ServiceProcess(
+            program: Repository.file("deploy/local/run"), arguments: ["--binaries", Executables.directory],
+            environment: run.environment, log: run.data.file("run.log"))
+        #expect(try await process.waitForExit() == .exited(1))
+        #expect(process.log.contains("port \(port) is in use"), "\(process.log)")
+        #expect(process.log.contains("MARTLET_READER_POSTGRES_HTTP_PORT"), "\(process.log)")
+        #expect(run.processes().isEmpty)
+    }
+
     /// As an ordinary user, when the tests run as root (otherwise every other test here shows it).
     @Test func worksAsAnOrdinaryUser() async throws {
         guard geteuid() == 0 else { return }
@@ -74,4 +88,25 @@ import Testing
         #expect(try await process.waitForExit(deadline: .seconds(60)) == .exited(130))
         try await eventually("nothing is left running", deadline: .seconds(20)) { run.processes().isEmpty }
     }
+}
+
+/// A program that listens where a service should.
+private struct Occupant {
+    private let descriptor: Int32
+
+    init(port: UInt16) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(bound == 0 && listen(descriptor, 8) == 0)
+    }
+
+    func leave() { close(descriptor) }
 }

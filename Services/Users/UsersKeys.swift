@@ -33,12 +33,21 @@ public enum UsersKeys {
         "logins.per.minute", default: 10, range: 1...100_000,
         help: "Failed logins allowed for one identity in a minute; ten times as many for one address.")
 
+    public static let lockOutFailures = ConfigurationKey<Int>(
+        "lockout.failures", default: 10, range: 3...100_000,
+        help: "Wrong passwords in a row after which an identity is locked.")
+
+    public static let lockOutSeconds = ConfigurationKey<Int>(
+        "lockout.seconds", default: 30, range: 1...3_600,
+        help: "First wait of a locked identity in seconds; each further wrong password doubles it, up to an hour.")
+
     public static let passwordCost = ConfigurationKey<Int>(
         "password.cost", default: PasswordHasher.Cost.standard.log2N, range: 10...18,
         help: "scrypt's cost: the binary logarithm of N, with r = 8 and p = 3.")
 
     public static let all: [any ConfigurationDeclaration] = [
         port, StandardKeys.busSocket, StandardKeys.databaseURL, adminEmail, adminPassword, selfRegister,
-        accessTokenSeconds, refreshTokenHours, keyRotationDays, loginsPerMinute, passwordCost,
+        accessTokenSeconds, refreshTokenHours, keyRotationDays, loginsPerMinute, lockOutFailures, lockOutSeconds,
+        passwordCost,
     ]
 }

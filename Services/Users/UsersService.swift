@@ -31,13 +31,22 @@ public enum UsersService {
             logger: environment.logger("signer"))
         try await signer.prepare()
 
-        let accounts = Accounts(store: store, hasher: hasher, clock: environment.clock)
+        let gate = PasswordGate(
+            store: store, hasher: hasher,
+            limits: LoginLimits(failuresPerMinute: try configuration.required(UsersKeys.loginsPerMinute)),
+            lockOut: LockOutPolicy(
+                failures: try configuration.required(UsersKeys.lockOutFailures),
+                firstWaitSeconds: Int64(try configuration.required(UsersKeys.lockOutSeconds))),
+            clock: environment.clock)
+        environment.metrics.observe(
+            "martlet_users_password_hashes_total", help: "Computations of a password hash.", type: .counter
+        ) { Double(hasher.computations) }
+        let accounts = Accounts(store: store, gate: gate, clock: environment.clock)
         try await accounts.ensureAdministrator(
             email: configuration.optional(UsersKeys.adminEmail),
             password: configuration.optional(UsersKeys.adminPassword), logger: environment.logger)
         let sessions = Sessions(
-            store: store, hasher: hasher, signer: signer, clock: environment.clock,
-            limits: LoginLimits(failuresPerMinute: try configuration.required(UsersKeys.loginsPerMinute)),
+            store: store, gate: gate, signer: signer, clock: environment.clock,
             refreshLifetimeSeconds: Int64(try configuration.required(UsersKeys.refreshTokenHours)) * 3_600,
             metrics: environment.metrics)
         let domains = Domains(store: store, clock: environment.clock)
@@ -49,6 +58,7 @@ public enum UsersService {
             accounts: accounts, sessions: sessions, verifier: verifier,
             allowsSelfRegistration: try configuration.required(UsersKeys.selfRegister)
         ).add(to: http.routes)
+        UserAccessRoutes(accounts: accounts).add(to: http.routes)
         DomainRoutes(domains: domains).add(to: http.routes)
 
         return [
@@ -57,7 +67,10 @@ public enum UsersService {
             UsersResponder(
                 bus: bus, store: store, signer: signer, clock: environment.clock, logger: environment.logger("bus")),
             UsersHousekeeping(
-                store: store, signer: signer, clock: environment.clock, logger: environment.logger("housekeeping")),
+                store: store, signer: signer, clock: environment.clock,
+                lockedIdentities: environment.metrics.gauge(
+                    "martlet_users_locked_identities", help: "Identities closed to logins by too many failures."),
+                logger: environment.logger("housekeeping")),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(UsersKeys.port)),

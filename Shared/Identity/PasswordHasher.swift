@@ -51,16 +51,24 @@ public struct PasswordHasher: Sendable {
     private static let saltBytes = 16
     private static let hashBytes = 32
 
+    private final class Tally: Sendable {
+        let computations = Atomic<Int>(0)
+    }
+
     public let cost: Cost
+    private let tally = Tally()
 
     public init(cost: Cost = .standard) { self.cost = cost }
+
+    /// How often this hasher and its copies have run scrypt: what an answer costs, counted instead of timed.
+    public var computations: Int { tally.computations.load(ordering: .relaxed) }
 
     /// `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`, both base64url.
     ///
     /// - Throws: `unavailable` when too many wait already.
     public func hash(_ password: String) async throws(ServiceError) -> String {
         let cost = cost
-        return try await Self.onThread {
+        return try await onThread {
             let salt = SecretKey.randomBytes(Self.saltBytes)
             let derived = try Self.derive(password, salt: salt, cost: cost)
             let parameters = "ln=\(cost.log2N),r=\(cost.blockSize),p=\(cost.parallelism)"
@@ -74,7 +82,7 @@ public struct PasswordHasher: Sendable {
     public func verify(_ password: String, against encoded: String?) async throws(ServiceError) -> Bool {
         let cost = cost
         guard let encoded else {
-            _ = try await Self.onThread {
+            _ = try await onThread {
                 try Self.derive(password, salt: [UInt8](repeating: 0, count: Self.saltBytes), cost: cost)
             }
             return false
@@ -84,7 +92,7 @@ public struct PasswordHasher: Sendable {
                 .internalFailure, reason: "password-hash", "something went wrong on our side",
                 detail: "stored password hash is damaged")
         }
-        return try await Self.onThread {
+        return try await onThread {
             let derived = try Self.derive(password, salt: stored.salt, cost: stored.cost)
             return SecretKey.areEqual(derived, stored.hash)
         }
@@ -123,17 +131,18 @@ public struct PasswordHasher: Sendable {
         return key.withUnsafeBytes { Array($0) }
     }
 
-    private static func onThread<Value: Sendable>(
+    private func onThread<Value: Sendable>(
         _ body: @escaping @Sendable () throws -> Value
     ) async throws(ServiceError) -> Value {
-        guard waiting.wrappingAdd(1, ordering: .relaxed).newValue <= maximumWaiting else {
-            waiting.wrappingSubtract(1, ordering: .relaxed)
+        guard Self.waiting.wrappingAdd(1, ordering: .relaxed).newValue <= Self.maximumWaiting else {
+            Self.waiting.wrappingSubtract(1, ordering: .relaxed)
             throw ServiceError(
                 .unavailable, reason: "too-many-logins", "too many logins at once; try again", retryAfterSeconds: 2)
         }
-        defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
+        tally.computations.wrappingAdd(1, ordering: .relaxed)
+        defer { Self.waiting.wrappingSubtract(1, ordering: .relaxed) }
         do {
-            return try await threads.runIfActive(body)
+            return try await Self.threads.runIfActive(body)
         } catch {
             throw ServiceError(
                 .internalFailure, reason: "password-hash", "something went wrong on our side",

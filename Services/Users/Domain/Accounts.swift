@@ -8,7 +8,7 @@ import Logging
 /// What can be done with users.
 struct Accounts: Sendable {
     let store: UsersStore
-    let hasher: PasswordHasher
+    let gate: PasswordGate
     let clock: WallClock
 
     struct Draft: Sendable {
@@ -27,7 +27,7 @@ struct Accounts: Sendable {
         try EntityRules.checkName(draft.name)
         try EntityRules.checkTags(draft.tags)
         try EntityRules.checkMetadata(draft.metadata)
-        let hash = try await hasher.hash(draft.secret)
+        let hash = try await gate.hasher.hash(draft.secret)
         let now = clock.now()
         let domain = Tenant(
             id: DomainID.new(), name: String(identity.prefix(200)), route: nil, tags: [], metadata: .object([:]),
@@ -76,22 +76,6 @@ struct Accounts: Sendable {
         return user
     }
 
-    /// Changes the own password; all sessions but the current one end.
-    /// - Throws: `forbidden` when the old one is wrong.
-    func changeSecret(old: String, new: String, as principal: Principal) async throws -> User {
-        try Credentials.checkSecret(new)
-        let stored = try await store.passwordHash(of: principal.user)
-        guard try await hasher.verify(old, against: stored) else {
-            throw ServiceError(.forbidden, reason: "wrong-secret", "the old password is wrong")
-        }
-        let hash = try await hasher.hash(new)
-        guard
-            let user = try await store.setPassword(
-                of: principal.user, hash: hash, keeping: principal.session, now: clock.now())
-        else { throw Self.notFound }
-        return user
-    }
-
     /// Creates the first administrator; a user of that identity who is there already is left alone.
     func ensureAdministrator(email: String?, password: String?, logger: Logger) async throws {
         guard let email, let password else { return }
@@ -122,6 +106,8 @@ struct UserFilter: Sendable {
     var entity: EntityFilter
     /// Part of the identity, whatever the case.
     var identity: String?
+    /// Administrators of the installation only, or everybody else only.
+    var isAdmin: Bool?
 }
 
 /// A part of a list.

@@ -25,17 +25,24 @@ enum Credentials {
         }
     }
 
-    /// - Returns: the identity as it is kept, without surrounding space.
+    /// The form in which identities are kept and compared: without surrounding space, composed (Unicode NFC), because a keyboard's `é` may
+    /// be one character or two.
+    static func canonical(_ identity: String) -> String {
+        identity.trimmingCharacters(in: .whitespacesAndNewlines).precomposedStringWithCanonicalMapping
+    }
+
+    /// - Returns: the identity as it is kept.
     static func checkedIdentity(_ identity: String) throws(ServiceError) -> String {
-        let trimmed = identity.trimmingCharacters(in: .whitespacesAndNewlines)
+        let trimmed = canonical(identity)
         guard (1...maximumIdentityBytes).contains(trimmed.utf8.count),
             !trimmed.unicodeScalars.contains(where: {
-                $0.properties.isWhitespace || $0.value < 0x20 || $0.value == 0x7F
+                $0.properties.isWhitespace || EntityRules.isDeceptive($0)
             })
         else {
             throw ServiceError(
                 .malformed, reason: "invalid-identity",
-                "the identity must have 1 to \(maximumIdentityBytes) bytes, without space or control characters")
+                "the identity must have 1 to \(maximumIdentityBytes) bytes, without space, control or bidirectional formatting characters"
+            )
         }
         return trimmed
     }
@@ -62,12 +69,32 @@ enum EntityRules {
             throw ServiceError(
                 .malformed, reason: "name-too-long", "the name must have at most \(Limits.nameBytes) bytes")
         }
+        guard !name.unicodeScalars.contains(where: isDeceptive) else {
+            throw ServiceError(
+                .malformed, reason: "invalid-name",
+                "the name must not hold control or bidirectional formatting characters")
+        }
+    }
+
+    /// Characters that make a text look like another one on a screen or in a mail: control characters, line and paragraph separators, and
+    /// what embeds, overrides and isolates directions (Unicode UAX 9 section 2). Marks that only say a direction (U+200E, U+200F) are a
+    /// part of writing.
+    static func isDeceptive(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x00...0x1F, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
+        default: false
+        }
     }
 
     static func checkTags(_ tags: [String]) throws(ServiceError) {
-        guard tags.count <= maximumTags, tags.allSatisfy({ (1...maximumTagBytes).contains($0.utf8.count) }) else {
+        guard tags.count <= maximumTags,
+            tags.allSatisfy({
+                (1...maximumTagBytes).contains($0.utf8.count) && !$0.unicodeScalars.contains(where: isDeceptive)
+            })
+        else {
             throw ServiceError(
-                .malformed, reason: "invalid-tags", "at most \(maximumTags) tags of 1 to \(maximumTagBytes) bytes each")
+                .malformed, reason: "invalid-tags",
+                "at most \(maximumTags) tags of 1 to \(maximumTagBytes) bytes each, without control characters")
         }
     }
 

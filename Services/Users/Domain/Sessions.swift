@@ -6,10 +6,9 @@ import Observability
 /// Logging in, staying logged in, and out.
 struct Sessions: Sendable {
     private let store: UsersStore
-    private let hasher: PasswordHasher
+    private let gate: PasswordGate
     private let signer: TokenSigner
     private let clock: WallClock
-    private let limits: LoginLimits
     private let refreshLifetimeSeconds: Int64
     private let logins: LabelledMetric<Counter>
 
@@ -20,14 +19,13 @@ struct Sessions: Sendable {
     }
 
     init(
-        store: UsersStore, hasher: PasswordHasher, signer: TokenSigner, clock: WallClock, limits: LoginLimits,
-        refreshLifetimeSeconds: Int64, metrics: MetricsRegistry
+        store: UsersStore, gate: PasswordGate, signer: TokenSigner, clock: WallClock, refreshLifetimeSeconds: Int64,
+        metrics: MetricsRegistry
     ) {
         self.store = store
-        self.hasher = hasher
+        self.gate = gate
         self.signer = signer
         self.clock = clock
-        self.limits = limits
         self.refreshLifetimeSeconds = refreshLifetimeSeconds
         logins = metrics.counter("martlet_users_logins_total", help: "Logins by outcome.", labels: ["outcome"])
     }
@@ -38,41 +36,32 @@ struct Sessions: Sendable {
     /// - Parameter domain: what the tokens shall act in; nil: the user's default domain.
     /// - Throws: `unauthenticated`, `forbidden` when the user is no member of the domain, `tooManyRequests`.
     func logIn(identity: String, secret: String, domain: DomainID?, address: String) async throws -> Tokens {
+        let proven: PasswordGate.Proven?
         do {
-            try limits.begin(identity: identity, address: address)
-        } catch {
-            logins.with("limited").increment()
-            throw error
+            proven = try await gate.check(identity: identity, secret: secret, address: address)
+        } catch let refusal as ServiceError where refusal.kind == .tooManyRequests {
+            logins.with(refusal.reason == "locked-out" ? "locked" : "limited").increment()
+            throw refusal
         }
-        let found: (user: User, passwordHash: String)?
-        let isRight: Bool
-        do {
-            found = try await store.credentials(identity: identity)
-            isRight = try await hasher.verify(secret, against: found?.passwordHash)
-        } catch {
-            // Nothing was learnt about the password: a database that is away must not lock people out for longer.
-            limits.giveBack(identity: identity, address: address)
-            throw error
-        }
-        guard let found, isRight, found.user.status == .enabled else {
+        guard let proven else {
             logins.with("refused").increment()
             throw ServiceError(.unauthenticated, reason: "wrong-credentials", "the identity or the secret is wrong")
         }
-        limits.giveBack(identity: identity, address: address)
-        if hasher.needsRehash(found.passwordHash) {
-            try await store.rehash(found.user.id, from: found.passwordHash, to: try await hasher.hash(secret))
+        let user = proven.user
+        if gate.hasher.needsRehash(proven.passwordHash) {
+            try await store.rehash(user.id, from: proven.passwordHash, to: try await gate.hasher.hash(secret))
         }
         let refresh = SecretKey.generate()
         let session = SessionID.new()
         let now = clock.now()
-        let place = try await place(of: found.user, wanted: domain)
+        let place = try await place(of: user, wanted: domain)
         let principal = Principal(
-            user: found.user.id, session: session, domain: place?.domain, role: place?.role ?? .none,
-            isPlatformAdmin: found.user.isAdmin)
+            user: user.id, session: session, domain: place?.domain, role: place?.role ?? .none,
+            isPlatformAdmin: user.isAdmin)
         let access = try await signer.sign(principal, now: now)
         try await store.begin(
             SessionRecord(
-                id: session, user: found.user.id, domain: place?.domain, createdAt: now,
+                id: session, user: user.id, domain: place?.domain, createdAt: now,
                 expiresAt: now + refreshLifetimeSeconds * 1_000_000_000, lastTokenExpiresAt: access.expiresAt),
             refreshHash: SecretKey.hash(refresh))
         logins.with("succeeded").increment()

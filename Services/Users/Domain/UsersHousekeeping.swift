@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
 import Logging
+import Observability
 import ServiceKit
 
-/// Rotates signing keys, follows other instances' rotations, and deletes sessions that ended long ago.
+/// Rotates signing keys, follows other instances' rotations, and deletes what is over:
+/// sessions that ended long ago, failed logins of yesterday.
 struct UsersHousekeeping: Service, CustomStringConvertible {
     let store: UsersStore
     let signer: TokenSigner
     let clock: WallClock
+    let lockedIdentities: Gauge
     let logger: Logger
 
     var description: String { "housekeeping" }
@@ -17,7 +20,10 @@ struct UsersHousekeeping: Service, CustomStringConvertible {
             while (try? await Task.sleep(for: .seconds(TokenSigner.reloadSeconds))) != nil {
                 do {
                     try await signer.prepare()
-                    try await store.deleteEndedSessions(now: clock.now())
+                    let now = clock.now()
+                    try await store.deleteEndedSessions(now: now)
+                    try await store.deleteOldLoginFailures(now: now)
+                    lockedIdentities.set(Double(try await store.lockedIdentities(now: now)))
                 } catch {
                     logger.warning("housekeeping failed and will be tried again", metadata: ["error": "\(error)"])
                 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of JSON members are the API's, in snake case.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Core
 import HTTPKit
 import Identity
@@ -55,10 +56,13 @@ struct UserRoutes: Sendable {
         var metadata: JSONValue?
     }
 
-    private struct SecretChange: Decodable, Sendable {
-        var old_secret: String
-        var new_secret: String
+    private struct Tags: Decodable, Sendable {
+        var tags: [String]
     }
+
+    private static let updateSchema: JSONValue = .objectSchema([
+        "name": .stringSchema, "tags": .arraySchema(of: .stringSchema), "metadata": .anyObjectSchema,
+    ])
 
     func add(to routes: RouteTable) {
         addRegistration(to: routes)
@@ -95,19 +99,19 @@ struct UserRoutes: Sendable {
     }
 
     private func addReading(to routes: RouteTable) {
-        routes.get(
-            "/users",
-            Operation(
-                "List users (administrators)", tag: "users",
-                parameters: QueryParameter.paging + QueryParameter.filters + [
-                    QueryParameter("identity", "Only those whose identity contains this; also as email.")
-                ], responseBody: pageSchema("users", of: UserRepresentation.schema))
-        ) { request, context in
-            let query = try QueryParameters(request)
-            let page = try PageRequest(query)
-            let filter = UserFilter(entity: try EntityFilter(query), identity: query["identity"] ?? query["email"])
-            let users = try await accounts.list(filter, page: page, as: context.requirePrincipal())
-            return try JSONBody.response(UserPage(users, page))
+        for path in ["/users", "/users/search"] {
+            routes.get(
+                path,
+                Operation(
+                    "List users (administrators)", tag: "users",
+                    parameters: QueryParameter.paging + QueryParameter.filters + Self.listParameters,
+                    responseBody: pageSchema("users", of: UserRepresentation.schema))
+            ) { request, context in
+                let query = try QueryParameters(request)
+                let page = try PageRequest(query)
+                let users = try await accounts.list(Self.filter(query), page: page, as: context.requirePrincipal())
+                return try JSONBody.response(UserPage(users, page))
+            }
         }
         routes.get(
             "/users/profile", Operation("Who I am", tag: "users", responseBody: UserRepresentation.schema)
@@ -126,32 +130,62 @@ struct UserRoutes: Sendable {
         }
     }
 
+    private static let listParameters: [QueryParameter] = [
+        QueryParameter("identity", "Only those whose identity contains this; also as email or username."),
+        QueryParameter(
+            "role", "Only administrators of the installation, or only the others.",
+            schema: ["type": "string", "enum": ["admin", "user"]]),
+    ]
+
+    private enum ListedRole: String, CaseIterable {
+        case admin
+        case user
+    }
+
+    private static func filter(_ query: QueryParameters) throws(ServiceError) -> UserFilter {
+        let role = try query.choice("role", of: ListedRole.self)
+        return UserFilter(
+            entity: try EntityFilter(query), identity: query["identity"] ?? query["email"] ?? query["username"],
+            isAdmin: role.map { $0 == .admin })
+    }
+
     private func addChanges(to routes: RouteTable) {
         routes.patch(
-            "/users/secret",
+            "/users/profile",
             Operation(
-                "Change the own password; all other sessions end", tag: "users",
-                requestBody: .objectSchema(
-                    ["old_secret": .stringSchema, "new_secret": .stringSchema], required: ["old_secret", "new_secret"]),
+                "Change the own name, tags or metadata", tag: "users", requestBody: Self.updateSchema,
                 responseBody: UserRepresentation.schema)
         ) { request, context in
-            let body = try await JSONBody.decode(SecretChange.self, from: request)
-            let user = try await accounts.changeSecret(
-                old: body.old_secret, new: body.new_secret, as: context.requirePrincipal())
-            return try JSONBody.response(UserRepresentation(user))
+            let principal = try context.requirePrincipal()
+            return try await update(principal.user, request, principal)
+        }
+        routes.put(
+            "/users",
+            Operation(
+                "Change the own metadata (Mainflux 0.13)", tag: "users", requestBody: Self.updateSchema,
+                responseBody: UserRepresentation.schema)
+        ) { request, context in
+            let principal = try context.requirePrincipal()
+            return try await update(principal.user, request, principal)
         }
         routes.patch(
             "/users/:id",
             Operation(
-                "Change a user's name, tags or metadata", tag: "users",
-                requestBody: .objectSchema([
-                    "name": .stringSchema, "tags": .arraySchema(of: .stringSchema), "metadata": .anyObjectSchema,
-                ]), responseBody: UserRepresentation.schema, errors: [404])
+                "Change a user's name, tags or metadata", tag: "users", requestBody: Self.updateSchema,
+                responseBody: UserRepresentation.schema, errors: [404])
         ) { request, context in
-            let body = try await JSONBody.decode(Update.self, from: request)
+            try await update(context.identifier("id"), request, context.requirePrincipal())
+        }
+        routes.patch(
+            "/users/:id/tags",
+            Operation(
+                "Change a user's tags", tag: "users",
+                requestBody: .objectSchema(["tags": .arraySchema(of: .stringSchema)], required: ["tags"]),
+                responseBody: UserRepresentation.schema, errors: [404])
+        ) { request, context in
+            let body = try await JSONBody.decode(Tags.self, from: request)
             let user = try await accounts.update(
-                context.identifier("id"), UserChanges(name: body.name, tags: body.tags, metadata: body.metadata),
-                as: context.requirePrincipal())
+                context.identifier("id"), UserChanges(tags: body.tags), as: context.requirePrincipal())
             return try JSONBody.response(UserRepresentation(user))
         }
         for (verb, status) in [("enable", User.Status.enabled), ("disable", .disabled)] {
@@ -167,5 +201,11 @@ struct UserRoutes: Sendable {
                 return try JSONBody.response(UserRepresentation(user))
             }
         }
+    }
+
+    private func update(_ id: UserID, _ request: Request, _ principal: Principal) async throws -> Response {
+        let body = try await JSONBody.decode(Update.self, from: request)
+        let changes = UserChanges(name: body.name, tags: body.tags, metadata: body.metadata)
+        return try await JSONBody.response(UserRepresentation(accounts.update(id, changes, as: principal)))
     }
 }

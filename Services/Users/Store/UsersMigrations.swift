@@ -83,5 +83,18 @@ enum UsersMigrations {
                     retired_at bigint
                 );
                 """),
+        Migration(
+            number: 4, name: "create-login-failures",
+            sql: """
+                CREATE TABLE login_failures (
+                    -- SHA-256 of the identity in lower case, of users that exist and of those that do not.
+                    key text PRIMARY KEY,
+                    -- In a row, without a success between them.
+                    failures bigint NOT NULL,
+                    last_failure_at bigint NOT NULL,
+                    locked_until bigint NOT NULL
+                );
+                CREATE INDEX login_failures_age ON login_failures (last_failure_at);
+                """),
     ]
 }

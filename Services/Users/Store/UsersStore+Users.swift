@@ -58,6 +58,7 @@ extension UsersStore {
     func users(_ filter: UserFilter, page: PageRequest) async throws -> ListPage<User> {
         var conditions = try Self.conditions(filter.entity)
         if let identity = filter.identity { conditions.append("position(lower(\(identity)) in lower(identity)) > 0") }
+        if let isAdmin = filter.isAdmin { conditions.append("is_admin = \(isAdmin)") }
         return try await Self.page(
             Self.columns, from: "users", conditions, page, on: pool, identifier: { $0.id.description },
             decode: Self.decode)
@@ -87,10 +88,54 @@ extension UsersStore {
             guard !rows.isEmpty else { return nil }
             try await announce("user", status.rawValue, at: now, on: connection, actor: actor, user: id)
             if status == .disabled {
+                try await requireAdministrator(on: connection)
                 try await revokeAll(
                     "user_id = \(id)", reason: "user-disabled", actor: actor, now: now, on: connection)
             }
             return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first.map(Self.decode)
+        }
+    }
+
+    /// - Returns: nil when there is no such user.
+    /// - Throws: `conflict` when the identity is taken.
+    func setIdentity(of id: UserID, to identity: String, actor: UserID, now: Int64) async throws -> User? {
+        do {
+            return try await change { connection in
+                let rows = try await connection.execute(
+                    "UPDATE users SET identity = \(identity), updated_at = \(now) WHERE id = \(id) RETURNING id")
+                guard !rows.isEmpty else { return nil }
+                try await announce("user", "identity-changed", at: now, on: connection, actor: actor, user: id)
+                return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first
+                    .map(Self.decode)
+            }
+        } catch let error as PostgresError where error.isUniqueViolation {
+            throw ServiceError(.conflict, reason: "identity-taken", "there is a user with this identity already")
+        }
+    }
+
+    /// - Returns: nil when there is no such user.
+    func setAdmin(_ id: UserID, _ isAdmin: Bool, actor: UserID, now: Int64) async throws -> User? {
+        try await change { connection in
+            let rows = try await connection.execute(
+                "UPDATE users SET is_admin = \(isAdmin), updated_at = \(now) WHERE id = \(id) AND is_admin <> \(isAdmin) RETURNING id"
+            )
+            if !rows.isEmpty {
+                try await requireAdministrator(on: connection)
+                try await announce("user", "role-changed", at: now, on: connection, actor: actor, user: id)
+                try await revokeAll("user_id = \(id)", reason: "role-changed", actor: actor, now: now, on: connection)
+            }
+            return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first.map(Self.decode)
+        }
+    }
+
+    /// Keeps an administrator in the installation, also when two take each other's right at the same time.
+    private func requireAdministrator(on connection: PostgresConnection) async throws {
+        try await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('martlet users administrators', 0))")
+        let left = try await connection.execute("SELECT 1 FROM users WHERE is_admin AND status = 'enabled' LIMIT 1")
+        guard !left.isEmpty else {
+            throw ServiceError(
+                .unprocessable, reason: "last-administrator", "the installation must keep an administrator")
         }
     }
 

@@ -7,6 +7,7 @@ import Core
 import Foundation
 import Identity
 import Logging
+import NIOCore
 import TestKit
 
 struct TokenPair: Decodable, Sendable {
@@ -66,6 +67,32 @@ extension UsersFixture {
         var body = ["identity": identity, "secret": secret]
         body["domain_id"] = domain
         return try expect(201, await client.post("/users/tokens/issue", json: body)).json()
+    }
+
+    /// Sends JSON text in the name of `who`.
+    func send(_ method: String, _ path: String, _ json: String = "", as who: TokenPair? = nil) async throws
+        -> HTTPClient.Response
+    {
+        var headers = who?.bearer ?? [:]
+        if !json.isEmpty { headers["Content-Type"] = "application/json" }
+        return try await client.send(method, path, headers: headers, body: Array(json.utf8))
+    }
+
+    /// The value of an unlabelled metric, or of one with the labels as they stand in the exposition.
+    func metric(_ name: String) async throws -> Double? {
+        let lines = try await client.get("/metrics").text.split(separator: "\n")
+        return lines.first { $0.hasPrefix(name + " ") }?.split(separator: " ").last.flatMap { Double($0) }
+    }
+
+    /// What was announced on a subject so far.
+    func announced(_ subject: String) async throws -> [String] {
+        let connection = SocketBus.connect(
+            SocketBusConfiguration(path: bus.socket, name: "martlet"),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await connection.waitUntilConnected(timeout: .seconds(60))
+        let stored = try await connection.read(stream: "events", from: 1, maximumBytes: 4 << 20)
+        await connection.close()
+        return stored.filter { $0.subject == subject }.map { String(buffer: $0.payload) }
     }
 
     func admin() async throws -> TokenPair { try await logIn(Self.adminEmail, secret: Self.adminPassword) }

@@ -7,6 +7,7 @@ import Identity
 import Logging
 import Observability
 import ServiceKit
+import Synchronization
 import TestKit
 import UsersService
 
@@ -18,6 +19,7 @@ final class UsersFixture: Sendable {
     let client: HTTPClient
     let bus: BusProcess
     let databaseURL: String
+    let clock: ShiftedClock
     private let group: ServiceGroup
     private let run: Task<Void, any Error>
 
@@ -40,17 +42,19 @@ final class UsersFixture: Sendable {
     private static func start(_ settings: [String: any Sendable]) async throws -> UsersFixture {
         let bus = try await BusProcess.start()
         let url = try await PostgresCluster.shared().createDatabase()
-        let (environment, group) = try await instance(bus: bus, databaseURL: url, settings)
+        let clock = ShiftedClock()
+        let (environment, group) = try await instance(bus: bus, databaseURL: url, settings, clock: clock.wallClock)
         let run = Task { try await group.run() }
         let client = HTTPClient(port: await environment.httpPort.value())
-        let fixture = UsersFixture(client: client, bus: bus, databaseURL: url, group: group, run: run)
+        let fixture = UsersFixture(
+            client: client, bus: bus, databaseURL: url, clock: clock, group: group, run: run)
         try await eventually("users is healthy") { try await client.get("/health").status == 200 }
         return fixture
     }
 
     /// One more instance of the service on the same database and bus.
     static func instance(
-        bus: BusProcess, databaseURL: String, _ settings: [String: any Sendable] = [:]
+        bus: BusProcess, databaseURL: String, _ settings: [String: any Sendable] = [:], clock: WallClock = .system
     ) async throws -> (ServiceEnvironment, ServiceGroup) {
         var all: [String: any Sendable] = [
             "http.port": 0, "bus.socket": bus.socket, "database.url": databaseURL, "admin.email": adminEmail,
@@ -60,17 +64,19 @@ final class UsersFixture: Sendable {
         let description = UsersService.description
         let environment = ServiceEnvironment(
             name: "users", configuration: try await ServiceConfiguration(description.allKeys, overriding: all),
-            logger: Logger(label: "users") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "users") { _ in SwiftLogNoOpLogHandler() }, clock: clock)
         let services = try await description.build(environment)
         return (environment, ServiceGroup(services: services, logger: environment.logger))
     }
 
     private init(
-        client: HTTPClient, bus: BusProcess, databaseURL: String, group: ServiceGroup, run: Task<Void, any Error>
+        client: HTTPClient, bus: BusProcess, databaseURL: String, clock: ShiftedClock, group: ServiceGroup,
+        run: Task<Void, any Error>
     ) {
         self.client = client
         self.bus = bus
         self.databaseURL = databaseURL
+        self.clock = clock
         self.group = group
         self.run = run
     }
@@ -80,6 +86,17 @@ final class UsersFixture: Sendable {
         _ = await run.result
         await bus.kill()
     }
+}
+
+/// The system's time of day, moved on by the test.
+final class ShiftedClock: Sendable {
+    private let nanoseconds = Atomic<Int64>(0)
+
+    var wallClock: WallClock {
+        WallClock { [self] in WallClock.system.now() + nanoseconds.load(ordering: .relaxed) }
+    }
+
+    func advance(seconds: Int64) { nanoseconds.add(seconds * 1_000_000_000, ordering: .relaxed) }
 }
 
 /// The bus as a process on a socket of its own.

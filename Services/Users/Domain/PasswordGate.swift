@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Identity
+
+/// The one place where passwords are checked: every check is limited and counted against guessing, whoever asks for it.
+struct PasswordGate: Sendable {
+    let store: UsersStore
+    let hasher: PasswordHasher
+    let limits: LoginLimits
+    let lockOut: LockOutPolicy
+    let clock: WallClock
+
+    struct Proven: Sendable {
+        var user: User
+        var passwordHash: String
+    }
+
+    /// Checks a password.
+    ///
+    /// A wrong password, an unknown and a disabled user take the same time: one computation of the hash, one entry of the failure.
+    /// - Returns: nil when the password is not that of an enabled user.
+    /// - Throws: `tooManyRequests` when there were too many failures.
+    func check(identity: String, secret: String, address: String) async throws -> Proven? {
+        let identity = Credentials.canonical(identity)
+        try limits.begin(identity: identity, address: address)
+        let found: (user: User, passwordHash: String)?
+        let isRight: Bool
+        do {
+            try await refuseLocked(identity)
+            found = try await store.credentials(identity: identity)
+            isRight = try await hasher.verify(secret, against: found?.passwordHash)
+        } catch {
+            // Nothing was learnt about the password: a database that is away must not lock people out for longer.
+            limits.giveBack(identity: identity, address: address)
+            throw error
+        }
+        guard let found, isRight, found.user.status == .enabled else {
+            try await store.noteLoginFailure(
+                identity: identity, user: found?.user.id, policy: lockOut, now: clock.now())
+            return nil
+        }
+        limits.giveBack(identity: identity, address: address)
+        try await store.forgetLoginFailures(identity: identity)
+        return Proven(user: found.user, passwordHash: found.passwordHash)
+    }
+
+    private func refuseLocked(_ identity: String) async throws {
+        let now = clock.now()
+        guard let until = try await store.lockedUntil(identity: identity), until > now else { return }
+        throw ServiceError(
+            .tooManyRequests, reason: "locked-out", "too many wrong passwords; wait before the next attempt",
+            retryAfterSeconds: Int(clamping: (until - now) / 1_000_000_000 + 1))
+    }
+}

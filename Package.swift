@@ -85,6 +85,8 @@ let package = Package(
         // C libraries, each imported in one place.
         .systemLibrary(name: "CPQ", path: "Shared/C/CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLinux", path: "Shared/C/CLinux"),
+        .systemLibrary(
+            name: "CCurl", path: "Shared/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // Shared, lowest first; an import goes one way only.
         .target(name: "Core", path: "Shared/Core", swiftSettings: hot),
@@ -100,6 +102,7 @@ let package = Package(
         .target(
             name: "Postgres", dependencies: ["Core", "CPQ", nio, logging], path: "Shared/Postgres",
             swiftSettings: hot),
+        .target(name: "Mail", dependencies: ["Core", "CCurl", nioPosix], path: "Shared/Mail", swiftSettings: strict),
         .target(
             name: "Identity",
             dependencies: ["Core", "Messaging", "Bus", nioPosix, crypto, cryptoExtras, jwt, logging],
@@ -129,7 +132,7 @@ let package = Package(
         + service(
             "UsersService",
             dependencies: [
-                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
+                "Core", "Messaging", "Bus", "Postgres", "Identity", "Mail", "Observability", "ServiceKit", "HTTPKit",
             ])
         + service(
             "ThingsService",
@@ -170,7 +173,9 @@ let package = Package(
             .testTarget(
                 name: "KitTests",
                 dependencies: [
-                    "Core", "Bus", "Identity", "Observability", "ServiceKit", "HTTPKit", "AdapterKit", "TestKit", nio,
+                    "Core", "Bus", "Identity", "Mail", "Observability", "ServiceKit", "HTTPKit", "AdapterKit",
+                    "TestKit",
+                    nio,
                 ], path: "Tests/Unit/Kit", swiftSettings: strict),
 
             .testTarget(
@@ -180,8 +185,8 @@ let package = Package(
                 name: "PostgresTests", dependencies: ["Core", "Postgres", "TestKit", logging],
                 path: "Tests/Integration/Postgres", swiftSettings: strict),
             .testTarget(
-                name: "UsersTests", dependencies: ["UsersService", "Identity", "HTTPKit", "TestKit"],
-                path: "Tests/Integration/Users", swiftSettings: strict),
+                name: "UsersTests", dependencies: ["UsersService", "Identity", "Mail", "HTTPKit", "TestKit"],
+                path: "Tests/Integration/Users", exclude: ["smtp_server.py"], swiftSettings: strict),
             .testTarget(
                 name: "ThingsTests", dependencies: ["ThingsService", "AdapterKit", "Identity", "HTTPKit", "TestKit"],
                 path: "Tests/Integration/Things", swiftSettings: strict),

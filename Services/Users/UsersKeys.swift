@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Identity
+import Mail
 import ServiceKit
 
 /// The settings of `users`.
@@ -45,9 +46,57 @@ public enum UsersKeys {
         "password.cost", default: PasswordHasher.Cost.standard.log2N, range: 10...18,
         help: "scrypt's cost: the binary logarithm of N, with r = 8 and p = 3.")
 
-    public static let all: [any ConfigurationDeclaration] = [
-        port, StandardKeys.busSocket, StandardKeys.databaseURL, adminEmail, adminPassword, selfRegister,
-        accessTokenSeconds, refreshTokenHours, keyRotationDays, loginsPerMinute, lockOutFailures, lockOutSeconds,
-        passwordCost,
+    public static let smtpHost = ConfigurationKey<String>(
+        "smtp.host", default: nil, help: "The mail server; without it no mail is sent and routes that need it say so."
+    ) { SMTPConfiguration.problem(host: $0) }
+
+    public static let smtpPort = ConfigurationKey<Int>(
+        "smtp.port", default: 587, range: 1...65_535, help: "The mail server's port.")
+
+    public static let smtpSecurity = ConfigurationKey<String>(
+        "smtp.security", default: "starttls", help: "starttls, tls (from the first byte) or none (same machine only)."
+    ) { SMTPConfiguration.Security(rawValue: $0) == nil ? "must be starttls, tls or none" : nil }
+
+    public static let smtpUsername = ConfigurationKey<String>(
+        "smtp.username", default: nil, help: "Who logs in to the mail server; nobody without it.")
+
+    public static let smtpPassword = ConfigurationKey<String>(
+        "smtp.password", default: nil, help: "The password for the mail server.", isSecret: true)
+
+    public static let smtpAuthorityFile = ConfigurationKey<String>(
+        "smtp.ca.file", default: nil,
+        help: "PEM file of the authorities that sign the mail server's certificate; the system's without it.")
+
+    public static let smtpFrom = ConfigurationKey<String>(
+        "smtp.from", default: nil, help: "The sender's address."
+    ) { MailAddress($0) == nil ? "must be an e-mail address" : nil }
+
+    public static let smtpFromName = ConfigurationKey<String>(
+        "smtp.from.name", default: "Martlet", help: "The sender's name.")
+
+    public static let passwordResetMinutes = ConfigurationKey<Int>(
+        "password.reset.minutes", default: 30, range: 5...1_440,
+        help: "How long the token of a mail is good for a new password.")
+
+    public static let passwordResetPage = ConfigurationKey<String>(
+        "password.reset.page", default: nil,
+        help: "URL of the page for choosing a new password, with {token} in it; without it the mail holds the token."
+    ) { $0.contains("{token}") ? nil : "must contain {token}" }
+
+    public static let invitationPage = ConfigurationKey<String>(
+        "invitation.page", default: nil,
+        help: "URL of the page for accepting an invitation, with {token} in it; without it the mail holds the token."
+    ) { $0.contains("{token}") ? nil : "must contain {token}" }
+
+    private static let mail: [any ConfigurationDeclaration] = [
+        smtpHost, smtpPort, smtpSecurity, smtpUsername, smtpPassword, smtpAuthorityFile, smtpFrom, smtpFromName,
+        passwordResetMinutes, passwordResetPage, invitationPage,
     ]
+
+    public static let all: [any ConfigurationDeclaration] =
+        [
+            port, StandardKeys.busSocket, StandardKeys.databaseURL, adminEmail, adminPassword, selfRegister,
+            accessTokenSeconds, refreshTokenHours, keyRotationDays, loginsPerMinute, lockOutFailures, lockOutSeconds,
+            passwordCost,
+        ] + mail
 }

@@ -20,7 +20,8 @@ public enum UsersService {
         try await environment.migrate(pool, UsersMigrations.all)
 
         let outbox = Outbox(pool: pool)
-        let store = UsersStore(pool: pool, outbox: outbox)
+        let mail = try MailSettings(configuration)
+        let store = UsersStore(pool: pool, outbox: outbox, mail: mail == nil ? nil : MailQueue())
         let cost = PasswordHasher.Cost(
             log2N: try configuration.required(UsersKeys.passwordCost), blockSize: 8, parallelism: 3)
         let hasher = PasswordHasher(cost: cost ?? .standard)
@@ -59,9 +60,11 @@ public enum UsersService {
             allowsSelfRegistration: try configuration.required(UsersKeys.selfRegister)
         ).add(to: http.routes)
         UserAccessRoutes(accounts: accounts).add(to: http.routes)
+        PasswordRoutes(resets: PasswordResets(store: store, hasher: hasher, clock: environment.clock))
+            .add(to: http.routes)
         DomainRoutes(domains: domains).add(to: http.routes)
 
-        return [
+        var services: [any Service] = [
             PostgresPoolService(pool),
             OutboxRelayService(outbox: outbox, bus: bus, metrics: environment.metrics),
             UsersResponder(
@@ -75,5 +78,20 @@ public enum UsersService {
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(UsersKeys.port)),
         ]
+        if let mail, let queue = store.mail {
+            services.append(dispatcher(mail, queue, store: store, environment))
+        }
+        return services
+    }
+
+    private static func dispatcher(
+        _ settings: MailSettings, _ queue: MailQueue, store: UsersStore, _ environment: ServiceEnvironment
+    ) -> MailDispatcher {
+        MailDispatcher(
+            store: store, queue: queue, settings: settings, clock: environment.clock,
+            logger: environment.logger("mail"), health: environment.health.check("mail"),
+            outcomes: environment.metrics.counter(
+                "martlet_users_mails_total", help: "Mails by what became of them.", labels: ["outcome"]),
+            waiting: environment.metrics.gauge("martlet_users_mails_waiting", help: "Mails in the queue."))
     }
 }

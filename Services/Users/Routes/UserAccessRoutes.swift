@@ -43,10 +43,6 @@ struct UserAccessRoutes: Sendable {
         var role: Role
     }
 
-    private struct Message: Encodable {
-        var msg: String
-    }
-
     func add(to routes: RouteTable) {
         addSecret(to: routes)
         addIdentity(to: routes)
@@ -74,7 +70,7 @@ struct UserAccessRoutes: Sendable {
                 errors: [404])
         ) { request, context in
             _ = try await changeSecret(request, context)
-            return try JSONBody.response(Message(msg: "the password was changed"), status: .created)
+            return try JSONBody.response(MessageRepresentation(msg: "the password was changed"), status: .created)
         }
     }
 

@@ -96,5 +96,36 @@ enum UsersMigrations {
                 );
                 CREATE INDEX login_failures_age ON login_failures (last_failure_at);
                 """),
+        Migration(
+            number: 5, name: "create-mails",
+            sql: """
+                -- Mails that wait. What they say is made when they are sent: no secret lies here.
+                CREATE TABLE mails (
+                    id uuid PRIMARY KEY,
+                    kind text NOT NULL,
+                    -- The address, or what somebody typed as one.
+                    recipient text NOT NULL,
+                    -- What the mail is about, when there is a row for it.
+                    subject uuid,
+                    created_at bigint NOT NULL,
+                    next_attempt_at bigint NOT NULL,
+                    attempts bigint NOT NULL DEFAULT 0,
+                    refusals bigint NOT NULL DEFAULT 0,
+                    last_error text
+                );
+                CREATE INDEX mails_due ON mails (next_attempt_at);
+                -- Who asks for a new password again while the first mail waits gets one mail.
+                CREATE UNIQUE INDEX mails_one_reset ON mails (lower(recipient)) WHERE kind = 'password-reset';
+
+                CREATE TABLE password_resets (
+                    -- SHA-256 of the token in the mail.
+                    hash text PRIMARY KEY,
+                    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+                    created_at bigint NOT NULL,
+                    expires_at bigint NOT NULL
+                );
+                CREATE INDEX password_resets_user ON password_resets (user_id);
+                CREATE INDEX password_resets_expiry ON password_resets (expires_at);
+                """),
     ]
 }

@@ -41,6 +41,10 @@ extension UsersStore {
         try await pool.execute("DELETE FROM login_failures WHERE key = \(Self.failureKey(identity))")
     }
 
+    func deleteLoginFailures(identity: String, on connection: PostgresConnection) async throws {
+        try await connection.execute("DELETE FROM login_failures WHERE key = \(Self.failureKey(identity))")
+    }
+
     /// Opens a user's identity to logins again.
     func unlock(_ user: User, actor: UserID, now: Int64) async throws {
         try await change { connection in

@@ -101,9 +101,13 @@ extension UsersStore {
     func setIdentity(of id: UserID, to identity: String, actor: UserID, now: Int64) async throws -> User? {
         do {
             return try await change { connection in
-                let rows = try await connection.execute(
-                    "UPDATE users SET identity = \(identity), updated_at = \(now) WHERE id = \(id) RETURNING id")
-                guard !rows.isEmpty else { return nil }
+                let rows = try await connection.execute("SELECT identity FROM users WHERE id = \(id) FOR UPDATE")
+                guard let old: String = try rows.first?.decode(at: 0) else { return nil }
+                try await connection.execute(
+                    "UPDATE users SET identity = \(identity), updated_at = \(now) WHERE id = \(id)")
+                // Tokens for a new password went to the old address.
+                try await connection.execute("DELETE FROM password_resets WHERE user_id = \(id)")
+                try await notify(.identityChanged, of: old, now: now, on: connection)
                 try await announce("user", "identity-changed", at: now, on: connection, actor: actor, user: id)
                 return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first
                     .map(Self.decode)
@@ -149,10 +153,14 @@ extension UsersStore {
         try await change { connection in
             try await connection.execute(
                 "UPDATE users SET password_hash = \(hash), updated_at = \(now) WHERE id = \(id)")
+            try await connection.execute("DELETE FROM password_resets WHERE user_id = \(id)")
             try await announce("user", "secret-changed", at: now, on: connection, actor: id, user: id)
             try await revokeAll(
                 "user_id = \(id) AND id <> \(session)", reason: "secret-changed", actor: id, now: now, on: connection)
-            return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first.map(Self.decode)
+            let user = try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first
+                .map(Self.decode)
+            if let user { try await notify(.passwordChanged, of: user.identity, now: now, on: connection) }
+            return user
         }
     }
 }

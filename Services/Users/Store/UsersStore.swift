@@ -11,6 +11,8 @@ import Postgres
 struct UsersStore: Sendable {
     let pool: PostgresPool
     let outbox: Outbox
+    /// nil: no mail can be sent.
+    let mail: MailQueue?
 
     /// Runs a change in a transaction and lets the relay know.
     func change<Result>(_ body: (PostgresConnection) async throws -> Result) async throws -> Result {

@@ -73,6 +73,7 @@ struct OpenAPIDocument {
             success["content"] = ["application/json": ["schema": body]]
         }
         var responses: [String: JSONValue] = [String(operation.successStatus): .object(success)]
+        for status in operation.otherSuccesses { responses[String(status)] = ["description": "Done."] }
         let common = [400, 429, 500, 503] + (operation.access == .anyone ? [] : [401, 403])
         let body = operation.requestBody == nil ? [] : [413, 415]
         for status in Set(common + body + operation.errors) {

@@ -22,12 +22,15 @@ public struct Operation: Sendable {
     /// Schema of the successful response's JSON body; nil: it has none.
     public var responseBody: JSONValue?
     public var successStatus: Int
+    /// Further statuses of success, without a body.
+    public var otherSuccesses: [Int]
     /// The refusals that are the operation's own; 400, 401, 403, 413, 415, 429, 500 and 503 need not be listed.
     public var errors: [Int]
 
     public init(
         _ summary: String, tag: String, access: Access = .person, parameters: [QueryParameter] = [],
-        requestBody: JSONValue? = nil, responseBody: JSONValue? = nil, successStatus: Int = 200, errors: [Int] = []
+        requestBody: JSONValue? = nil, responseBody: JSONValue? = nil, successStatus: Int = 200,
+        otherSuccesses: [Int] = [], errors: [Int] = []
     ) {
         self.summary = summary
         self.tag = tag
@@ -36,6 +39,7 @@ public struct Operation: Sendable {
         self.requestBody = requestBody
         self.responseBody = responseBody
         self.successStatus = successStatus
+        self.otherSuccesses = otherSuccesses
         self.errors = errors
     }
 }

@@ -54,7 +54,8 @@ struct ConnectionRoutes: Sendable {
             "/connect",
             Operation(
                 "Connect things with channels: each with each; 201 for the form with `thing_id` and `channel_id`",
-                tag: "connections", requestBody: ThingsSchemas.connection, errors: [404, 409, 422])
+                tag: "connections", requestBody: ThingsSchemas.connection, otherSuccesses: [201],
+                errors: [404, 409, 422])
         ) { [directory] request, context in
             let actor = try context.editor()
             let body = try await JSONBody.decode(ConnectionBody.self, from: request)

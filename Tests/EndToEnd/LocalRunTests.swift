@@ -17,10 +17,32 @@ import Testing
         #expect(output.contains(#""status": 403"#), "\(output)")
         #expect(!output.contains("curl:"), "\(output)")
 
+        try await documentsAreThereToBrowse(run)
         try await killsComeBack(run, process)
         process.signal(SIGINT)
         #expect(try await process.waitForExit(deadline: .seconds(60)) == .exited(130))
         try await eventually("nothing is left running", deadline: .seconds(20)) { run.processes().isEmpty }
+    }
+
+    private struct FrontDoor: Decodable { let openapi: [String] }
+    private struct Document: Decodable { let openapi: String }
+
+    private func documentsAreThereToBrowse(_ run: LocalRun) async throws {
+        let front = HTTPClient(port: run.port)
+        for (path, type) in [
+            ("/docs/", "text/html"), ("/docs/docs.css", "text/css"), ("/docs/docs.js", "text/javascript"),
+        ] {
+            let answer = try await front.get(path)
+            #expect(answer.status == 200 && answer.headers["content-type"] == type, "\(path): \(answer)")
+            #expect(answer.headers["content-security-policy"]?.contains("script-src 'self';") == true)
+        }
+        let addresses = try await front.get("/").json(FrontDoor.self).openapi
+        #expect(addresses.count == 4)
+        for address in addresses {
+            let answer = try await front.get(address)
+            #expect(answer.status == 200, "\(address)")
+            #expect(try answer.json(Document.self).openapi.hasPrefix("3.1"))
+        }
     }
 
     private func killsComeBack(_ run: LocalRun, _ process: ServiceProcess) async throws {

@@ -31,8 +31,11 @@ struct StoredMessage: Sendable {
 
 /// A part of a channel's messages.
 struct MessageListing: Sendable {
+    /// Counting ends here: about a quarter of a second of the server's time.
+    static let maximumTotal = 1_000_000
+
     var messages: [StoredMessage]
-    /// nil when it was not counted.
+    /// nil when it was not counted; ``maximumTotal`` stands for that or more.
     var total: Int?
     var hasMore: Bool
 }

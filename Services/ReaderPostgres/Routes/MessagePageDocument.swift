@@ -32,6 +32,10 @@ struct MessagePageDocument {
         if let total = listing.total {
             writer.member("total")
             writer.write(total)
+            if total == MessageListing.maximumTotal {
+                writer.member("total_is_minimum")
+                writer.write(true)
+            }
         }
         if listing.hasMore, let last = listing.messages.last {
             writer.member("next_cursor")

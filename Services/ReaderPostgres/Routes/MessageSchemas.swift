@@ -15,7 +15,9 @@ enum MessageSchemas {
             "cursor",
             "Where the page before ended: its `next_cursor`. Not together with offset; what is stored meanwhile does not shift the pages."
         ),
-        QueryParameter("total", "False: do not count all that match.", schema: ["type": "boolean", "default": true]),
+        QueryParameter(
+            "total", "False: do not count all that match; counting ends at 1,000,000.",
+            schema: ["type": "boolean", "default": true]),
         QueryParameter("dir", "By time: `desc` newest first.", schema: ["type": "string", "enum": ["desc", "asc"]]),
         QueryParameter(
             "format", "SenML records, JSON documents, or everything else.",
@@ -47,6 +49,7 @@ enum MessageSchemas {
     static let page = JSONValue.objectSchema(
         [
             "offset": .integerSchema, "limit": .integerSchema, "format": .stringSchema, "total": .integerSchema,
+            "total_is_minimum": ["const": true, "description": "There are this many or more: counting ended here."],
             "next_cursor": .stringSchema, "time_unit": ["const": "s"], "messages": .arraySchema(of: message),
         ], required: ["limit", "format", "messages"])
 }

@@ -17,7 +17,10 @@ struct MessageSQL {
         }
     }
 
-    var count: SQL { "SELECT count(*) FROM \(table) WHERE \(filter)" }
+    /// How many match, up to ``MessageListing/maximumTotal``: a channel that holds a hundred times more costs no more.
+    var count: SQL {
+        "SELECT count(*) FROM (SELECT 1 FROM \(table) WHERE \(filter) LIMIT \(MessageListing.maximumTotal)) AS counted"
+    }
 
     private var table: SQL {
         switch query.format {
@@ -59,7 +62,8 @@ struct MessageSQL {
 
     private var recordConditions: [SQL] {
         var conditions: [SQL] = []
-        if let name = query.name { conditions.append("name = \(name)") }
+        // As the index on names compares: by bytes.
+        if let name = query.name { conditions.append("name = \(name) COLLATE \"C\"") }
         if let value = query.value {
             switch query.comparator {
             case .equal: conditions.append("value = \(value)")

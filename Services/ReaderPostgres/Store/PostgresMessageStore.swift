@@ -63,7 +63,13 @@ struct PostgresMessageStore: MessageStore {
 extension ServiceError {
     /// What a failure of the database means to who asked.
     init(reading error: PostgresError) {
-        if error.isRetriable || error.kind == .cancelled || error.kind == .closed {
+        // The statement timeout, which counts as retriable: but the same query would take as long again.
+        if error.sqlState == .queryCanceled {
+            self.init(
+                .unprocessable, reason: "query-too-slow",
+                "this query takes too long: narrow it by time, page by cursor, or leave out the total",
+                detail: "\(error)")
+        } else if error.isRetriable || error.kind == .cancelled || error.kind == .closed {
             self.init(
                 .unavailable, reason: "database-unavailable", "the database cannot be reached now; try again",
                 detail: "\(error)", retryAfterSeconds: 2)
@@ -71,11 +77,6 @@ extension ServiceError {
             self.init(
                 .unavailable, reason: "nothing-stored-yet", "the tables of messages are not there yet; try again",
                 detail: "\(error)", retryAfterSeconds: 5)
-        } else if error.sqlState == .queryCanceled {
-            self.init(
-                .unprocessable, reason: "query-too-slow",
-                "this query takes too long: narrow it by time, page by cursor, or leave out the total",
-                detail: "\(error)")
         } else if error.isDataError {
             self.init(
                 .malformed, reason: "invalid-parameter", "one of the parameters cannot be compared with",

@@ -3,7 +3,7 @@ import Postgres
 
 /// The history of schema `messages`.
 enum MessageMigrations {
-    static let all = [tables]
+    static let all = [tables, readIndexes]
 
     /// Times are nanoseconds since 1970. `sequence` is the message's place in the bus's log; with `record` it tells rows of the same time apart.
     private static let tables = Migration(
@@ -79,6 +79,26 @@ enum MessageMigrations {
                 stream uuid PRIMARY KEY,
                 sequence bigint NOT NULL
             );
+            """)
+
+    /// What the reader asks for most beside the newest: one SenML name (it says which sensor: RFC 8428 section 4.5.1), and one thing's JSON or blobs,
+    /// which have no name. By measurement: `Services/ReaderPostgres/README.md`. Names are compared by bytes (`"C"`), which fills the index a sixth
+    /// faster than the database's collation; only a statement that compares them so too is served by it.
+    ///
+    /// The default partitions' indexes on time alone, which the writer needs to find what is old, could be taken for one in the order of a channel's
+    /// messages by a plan that does not know the channel, which then walks through everybody's: so they get an order that nobody asks for.
+    private static let readIndexes = Migration(
+        number: 2, name: "index-for-reading",
+        sql: """
+            CREATE INDEX senml_channel_name_time
+                ON senml (channel, name COLLATE "C", time DESC, sequence DESC, record DESC);
+            CREATE INDEX json_channel_publisher_created ON json (channel, publisher, created DESC, sequence DESC);
+            CREATE INDEX blobs_channel_publisher_created ON blobs (channel, publisher, created DESC, sequence DESC);
+
+            DROP INDEX senml_default_time, json_default_created, blobs_default_created;
+            CREATE INDEX senml_default_time ON senml_default (time NULLS FIRST);
+            CREATE INDEX json_default_created ON json_default (created NULLS FIRST);
+            CREATE INDEX blobs_default_created ON blobs_default (created NULLS FIRST);
             """)
 
     /// Lets the reader read, where deployment gave it a role of its own. Run at each start, because the role may come later.

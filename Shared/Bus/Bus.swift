@@ -85,6 +85,14 @@ public protocol Bus: Sendable {
     /// - Returns: messages with `sequence >= from`, up to about `maximumBytes`; empty at the end of the stream.
     func read(stream: String, from sequence: UInt64, maximumBytes: Int) async throws(BusError) -> [StreamMessage]
 
+    /// As ``read(stream:from:maximumBytes:)``; at the end of the stream it waits for the next synced message, at most about `wait`.
+    ///
+    /// Read again and again from behind the last message, it follows a stream live: each message once, in order, as soon as it is synced, and
+    /// never more in memory than one answer. A task that is cancelled waits all the same: keep `wait` short (at most 10 s count).
+    func read(
+        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration
+    ) async throws(BusError) -> [StreamMessage]
+
     /// Connection changes as they happen, beginning with `.connected` when there is a connection now.
     ///
     /// `.connected` comes after every subscription and consumer is in force again, so a cache that lives on events must be emptied at each
@@ -93,6 +101,20 @@ public protocol Bus: Sendable {
 
     /// Sends what is queued, waits a bounded time for the answers to durable publishes, and closes. Subscriptions end without an error.
     func close() async
+}
+
+extension Bus {
+    /// For an engine that cannot wait by itself: looks every 10 ms.
+    public func read(
+        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration
+    ) async throws(BusError) -> [StreamMessage] {
+        let deadline = ContinuousClock.now + wait
+        while true {
+            let messages = try await read(stream: stream, from: sequence, maximumBytes: maximumBytes)
+            guard messages.isEmpty, ContinuousClock.now < deadline, !Task.isCancelled else { return messages }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+    }
 }
 
 /// One message of the core plane.

@@ -120,7 +120,8 @@ public enum Wire {
         case consumerState = 3
         /// {"stream","consumer"} → empty
         case deleteConsumer = 4
-        /// {"stream","from","maximumBytes"} → done whose body is a run of stream delivery frames, each with its length field
+        /// {"stream","from","maximumBytes","waitMilliseconds"} → done whose body is a run of stream delivery frames, each with its length
+        /// field. At the end of the stream the answer waits for the next synced message, at most so long (and at most 10 s).
         case read = 5
         /// empty → names of all streams as JSON
         case listStreams = 6
@@ -196,12 +197,17 @@ public enum Wire {
         public var consumer: String?
         public var from: UInt64?
         public var maximumBytes: Int?
+        public var waitMilliseconds: Int?
 
-        public init(stream: String, consumer: String? = nil, from: UInt64? = nil, maximumBytes: Int? = nil) {
+        public init(
+            stream: String, consumer: String? = nil, from: UInt64? = nil, maximumBytes: Int? = nil,
+            waitMilliseconds: Int? = nil
+        ) {
             self.stream = stream
             self.consumer = consumer
             self.from = from
             self.maximumBytes = maximumBytes
+            self.waitMilliseconds = waitMilliseconds
         }
     }
 }

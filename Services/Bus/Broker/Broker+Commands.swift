@@ -4,9 +4,6 @@ import Foundation
 import Messaging
 
 extension Broker {
-    /// The largest answer to `read`; a caller reads on from where it ended.
-    private static let maximumReadBytes = 1 << 20
-
     func command(_ connection: Connection, _ frame: ControlFrame) {
         guard let role = connection.role else { return }
         guard let command = Wire.Command(rawValue: frame.extra) else {
@@ -49,12 +46,7 @@ extension Broker {
     ) {
         switch command {
         case .streamState: connection.done(token, json(stream.state))
-        case .read:
-            reader.post(
-                StreamReader.Job(
-                    stream: stream.index, log: stream.log, from: max(reference.from ?? 1, 1),
-                    maximumBytes: min(max(reference.maximumBytes ?? Self.maximumReadBytes, 1), Self.maximumReadBytes),
-                    purpose: .command(connection: connection.identity, token: token)))
+        case .read: read(connection, token, stream, reference)
         case .consumerState, .deleteConsumer:
             guard let name = reference.consumer, let consumer = stream.consumers[name] else {
                 return connection.failed(token, .notFound, "no such consumer of '\(reference.stream)'")
@@ -74,27 +66,6 @@ extension Broker {
             connection.done(token)
         case .declareStream, .listStreams, .statistics: break
         }
-    }
-
-    func answerRead(_ identity: UInt64, _ token: UInt32, _ buffer: LogReadBuffer, _ outcome: LogReadOutcome) {
-        guard let connection = connection(identity: identity), !connection.isEnding else { return }
-        if let failure = outcome.failure {
-            connection.failed(token, .storageFailed, "\(failure)")
-            return markDirty(connection)
-        }
-        var body: [UInt8] = []
-        for index in 0..<buffer.count {
-            let record = buffer[index]
-            let length = StreamFrame.length(record)
-            let start = body.count
-            body.append(contentsOf: repeatElement(0, count: length))
-            body.withUnsafeMutableBytes { bytes in
-                guard let base = bytes.baseAddress else { return }
-                StreamFrame.write(record, token: 0, deliveryCount: 0, to: base + start, length: length)
-            }
-        }
-        connection.done(token, body)
-        markDirty(connection)
     }
 
     private func declareStream(_ connection: Connection, _ frame: ControlFrame) {

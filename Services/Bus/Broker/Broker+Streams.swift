@@ -145,6 +145,7 @@ extension Broker {
             stream.log.finish(batch, .success(()))
             noteAccepting(stream)
             tellPublishers(stream)
+            serveWaitingReads(stream)
             for consumer in stream.consumers.values where consumer.reader != nil { queue(consumer) }
         }
         if stream.batchesInFlight == 0 { seal(stream) }
@@ -229,6 +230,7 @@ extension Broker {
                         "sequence": "\(stream.log.corruptSequences.suffix(16))",
                     ])
             }
+            expireWaitingReads(stream)
             if stream.batchesInFlight == 0, !stream.held.isEmpty { releaseHeld(stream) }
             restless = restless || stream.retryAt != 0 || !stream.held.isEmpty
             for consumer in stream.consumers.values {

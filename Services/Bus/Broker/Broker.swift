@@ -148,7 +148,7 @@ final class Broker {
         if !queuedConsumers.isEmpty || dirtyStreams != 0 { return 0 }
         if isRestless { return 25 }
         if !congested.isEmpty || !ending.isEmpty || !isListening { return 20 }
-        return 1000
+        return streams.contains { !$0.waitingReads.isEmpty } ? 100 : 1000
     }
 
     private func handle(_ letter: Mailbox.Letter) {

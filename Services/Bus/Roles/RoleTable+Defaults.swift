@@ -5,10 +5,12 @@ extension RoleTable {
     private static let rpc = ["rpc.things.>", "rpc.users.>"]
 
     /// An adapter carries messages both ways, asks who may do what, and hears when that changes.
-    private static func adapter(_ name: String, publish: [String] = [], subscribe: [String] = []) -> Role {
+    private static func adapter(
+        _ name: String, publish: [String] = [], subscribe: [String] = [], consume: [String] = []
+    ) -> Role {
         Role(
             name: name, publish: [Subjects.allMessages] + rpc + publish,
-            subscribe: [Subjects.allEvents, Subjects.allMessages] + subscribe)
+            subscribe: [Subjects.allEvents, Subjects.allMessages] + subscribe, consume: consume)
     }
 
     /// A service with operations of its own announces its changes and may ask the others.
@@ -22,7 +24,9 @@ extension RoleTable {
 
     /// One role for each service of DESIGN section 4; an adapter for devices also serves their control plane (`things.>`).
     static let defaults: [Role] = [
-        adapter("http-adapter"),
+        // Reads the stream for live subscribers. Without a durable consumer, which would hold back what may be deleted; the name only
+        // keeps it from reading through anybody else's.
+        adapter("http-adapter", consume: ["\(Streams.messages)/http-adapter"]),
         adapter("mqtt-adapter", publish: ["things.>"], subscribe: ["things.>"]),
         adapter("coap-adapter", publish: ["things.>"], subscribe: ["things.>"]),
         service("users"),

@@ -8,6 +8,8 @@ import Synchronization
 final class Stream {
     static let maximumStreams = 64
     static let maximumConsumers = 1000
+    /// Reads that wait at the end at the same time; a live adapter has one.
+    static let maximumWaitingReads = 1024
     /// Seconds after which a refused publisher may try again.
     static let retryAfterSeconds: UInt32 = 5
 
@@ -22,6 +24,7 @@ final class Stream {
     /// Publishers whose frame found the log's memory full: read from again after the next sync.
     var held: [UInt64] = []
     var consumers: [String: Consumer] = [:]
+    var waitingReads: [WaitingRead] = []
     /// Where nobody has to read everything (the daemon's own `events`), what is stored counts as acknowledged when there is no consumer.
     let isExpendableWithoutConsumers: Bool
 

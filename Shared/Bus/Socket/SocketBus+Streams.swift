@@ -68,10 +68,19 @@ extension SocketBus {
     public func read(
         stream: String, from sequence: UInt64, maximumBytes: Int
     ) async throws(BusError) -> [StreamMessage] {
+        try await read(stream: stream, from: sequence, maximumBytes: maximumBytes, waitingUpTo: .zero)
+    }
+
+    public func read(
+        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration
+    ) async throws(BusError) -> [StreamMessage] {
         // Half of the largest frame leaves room for the last message, which may pass the wish.
         let bytes = max(1, min(maximumBytes, session.configuration.maximumFrameBytes / 2))
         let frames = try await answer(
-            to: .read, Wire.StreamReference(stream: stream, from: sequence, maximumBytes: bytes))
+            to: .read,
+            Wire.StreamReference(
+                stream: stream, from: sequence, maximumBytes: bytes,
+                waitMilliseconds: Int(Self.clamp(wait) / .milliseconds(1))))
         var subjects = SubjectTable()
         return FrameDecoding.streamMessages(in: [frames], subjects: &subjects)
     }

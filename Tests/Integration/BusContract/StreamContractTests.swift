@@ -45,6 +45,48 @@ import Testing
         }
     }
 
+    @Test(arguments: engines) func aReadAtTheEndWaitsForTheNextMessage(engine: any BusEngine) async throws {
+        try await withEngine(engine) { running in
+            let bus = try await running.connect()
+            try await bus.declareStream(testStream())
+            // Nothing comes: the wait ends, with nothing.
+            let none = try await bus.read(
+                stream: "test", from: 1, maximumBytes: 1 << 20, waitingUpTo: .milliseconds(100))
+            #expect(none.isEmpty)
+            // Followed while messages come, each is seen once and in order.
+            let publisher = try await running.connect()
+            async let published: Void = {
+                for number in 1...200 { _ = try await publisher.publishDurably(BusMessage("test.a", String(number))) }
+            }()
+            var seen: [UInt64] = []
+            while seen.count < 200 {
+                let batch = try await bus.read(
+                    stream: "test", from: (seen.last ?? 0) + 1, maximumBytes: 1 << 20, waitingUpTo: .seconds(5))
+                seen += batch.map(\.sequence)
+            }
+            try await published
+            #expect(seen == Array(1...200))
+            // What is there is not waited for.
+            let rest = try await bus.read(
+                stream: "test", from: 200, maximumBytes: 1 << 20, waitingUpTo: .seconds(3600))
+            #expect(rest.map(\.sequence) == [200])
+        }
+    }
+
+    @Test(arguments: engines) func aReadThatWaitsEndsWithTheConnection(engine: any BusEngine) async throws {
+        try await withEngine(engine) { running in
+            let bus = try await running.connect()
+            try await bus.declareStream(testStream())
+            let read = Task {
+                try await bus.read(stream: "test", from: 1, maximumBytes: 1 << 20, waitingUpTo: .seconds(3600))
+            }
+            // A question of the same connection behind it is answered while it waits.
+            #expect(try await bus.streamState("test").lastSequence == 0)
+            await running.kill()
+            await #expect(throws: BusError.disconnected) { _ = try await read.value }
+        }
+    }
+
     /// As an adapter does it: from an event loop, by completion, many in flight.
     @Test(arguments: engines) func manyInFlightByCompletion(engine: any BusEngine) async throws {
         try await withEngine(engine) { running in

@@ -22,6 +22,11 @@ import Testing
         #expect(try !may(table, "writer-postgres", publish: "channels.x"))
         #expect(try may(table, "martlet", publish: "anything.at.all"))
         #expect(table.index(of: "test") == nil)
+        // Reads the stream for those who listen live, and through nobody's durable consumer.
+        let adapter = try #require(table.index(of: "http-adapter").map { table.roles[$0] })
+        #expect(adapter.mayRead(stream: "messages"))
+        #expect(!adapter.mayRead(stream: "messages", consumer: "writer-postgres"))
+        #expect(!adapter.mayRead(stream: "events"))
     }
 
     @Test func aRoleSubscribesOnlyWithinItsFilters() {

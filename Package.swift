@@ -19,6 +19,7 @@ let fastLink: [LinkerSetting] = [.unsafeFlags(["-use-ld=lld"], .when(platforms: 
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
@@ -144,7 +145,7 @@ let package = Package(
             "HTTPAdapter",
             dependencies: [
                 "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
-                nioHTTP1, crypto,
+                nioHTTP1, nioWebSocket, crypto,
             ],
             settings: hot)
         + service(

@@ -2,6 +2,7 @@
 import AdapterKit
 import Bus
 import Core
+import Identity
 import NIOCore
 import NIOPosix
 import Observability
@@ -26,27 +27,58 @@ public enum HTTPAdapter {
         // Questions are few: they go with the first loop's messages.
         let authenticator = ThingAuthenticator(bus: buses[0], logger: environment.logger("rights"))
         register(buses, in: environment)
+        let verifier = BusTokenVerifier(
+            bus: buses[0], clock: environment.clock, logger: environment.logger("tokens"))
+        let people = PersonAuthenticator(bus: buses[0], verifier: verifier, logger: environment.logger("rights"))
+        let feed = LiveFeed(bus: buses[0], logger: environment.logger("live"))
+        register(feed, people, in: environment)
+        let liveLimits = try liveLimits(configuration)
+        let liveMetrics = LiveMetrics(registry: environment.metrics)
         let documents = ServiceDocuments(health: environment.health, metrics: environment.metrics)
 
         var loops: [ObjectIdentifier: NIOLoopBound<IngestLoop>] = [:]
-        for (eventLoop, bus) in zip(eventLoops, buses) {
+        for (index, (eventLoop, bus)) in zip(eventLoops, buses).enumerated() {
             let clock = environment.clock
             let metrics = environment.metrics
             let share = eventLoops.count
             loops[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
-                NIOLoopBound(
+                let live = LiveLoop(
+                    eventLoop: eventLoop, index: index, share: share, limits: liveLimits, feed: feed,
+                    metrics: liveMetrics)
+                return NIOLoopBound(
                     IngestLoop(
                         eventLoop: eventLoop, share: share, limits: limits, clock: clock, authenticator: authenticator,
-                        policy: policy, bus: bus, documents: documents, metrics: metrics),
+                        policy: policy, bus: bus, documents: documents,
+                        authorizer: LiveAuthorizer(things: authenticator, people: people), live: live,
+                        metrics: metrics),
                     eventLoop: eventLoop)
             }.get()
         }
+        var liveLoops: [NIOLoopBound<LiveLoop>] = []
+        for loop in loops.values {
+            liveLoops.append(
+                try await loop.eventLoop.submit { NIOLoopBound(loop.value.live, eventLoop: loop.eventLoop) }.get())
+        }
+        feed.attach(liveLoops)
         let server = IngestServer(
             group: group, loops: loops, limits: limits,
             host: try configuration.required(StandardKeys.httpHost),
             port: try configuration.required(HTTPAdapterKeys.port), boundPort: environment.httpPort,
             logger: environment.logger("http"))
-        return [RightsService(authenticator), server]
+        return [
+            RightsService(authenticator), PersonRightsService(people, verifier: verifier), feed, server,
+        ]
+    }
+
+    private static func register(
+        _ feed: LiveFeed, _ people: PersonAuthenticator, in environment: ServiceEnvironment
+    ) {
+        environment.metrics.observe(
+            "martlet_live_catch_up_reads_total", help: "Reads of older messages for those who resume.", type: .counter
+        ) { Double(feed.catchUpReads) }
+        environment.metrics.observe("martlet_live_people", help: "Live connections of people.") {
+            Double(people.count)
+        }
     }
 
     private static func connect(
@@ -82,9 +114,21 @@ public enum HTTPAdapter {
         limits.idleTimeout = try milliseconds(HTTPAdapterKeys.idleTimeout, configuration)
         limits.acknowledgementTimeout = try milliseconds(HTTPAdapterKeys.acknowledgementTimeout, configuration)
         // A sweep at least twice within the shortest of them.
+        let live = try liveLimits(configuration)
         let shortest = min(
-            limits.headTimeout, limits.bodyTimeout, limits.idleTimeout, limits.acknowledgementTimeout)
+            limits.headTimeout, limits.bodyTimeout, limits.idleTimeout, limits.acknowledgementTimeout,
+            live.keepAliveInterval, live.pongTimeout)
         limits.sweepInterval = min(limits.sweepInterval, .nanoseconds(max(5_000_000, shortest.nanoseconds / 2)))
+        return limits
+    }
+
+    private static func liveLimits(_ configuration: ServiceConfiguration) throws -> LiveLimits {
+        var limits = LiveLimits()
+        limits.queueBytes = try configuration.required(HTTPAdapterKeys.liveQueue)
+        limits.totalQueuedBytes = try configuration.required(HTTPAdapterKeys.liveQueues)
+        limits.keepAliveInterval = try milliseconds(HTTPAdapterKeys.liveKeepAlive, configuration)
+        limits.pongTimeout = try milliseconds(HTTPAdapterKeys.livePong, configuration)
+        limits.messageTimeout = try milliseconds(HTTPAdapterKeys.bodyTimeout, configuration)
         return limits
     }
 

@@ -42,8 +42,26 @@ enum HTTPAdapterKeys {
         help:
             "Messages that a domain's things may send each second on average, ten seconds' worth at once; 0: no limit.")
 
+    static let liveQueue = ConfigurationKey<Int>(
+        "live.queue.maximum.bytes", default: 1 << 20, range: 16 << 10...1 << 30,
+        help:
+            "What may wait for one live connection that does not read as fast as messages come; beyond, it is cut off.")
+
+    static let liveQueues = ConfigurationKey<Int>(
+        "live.queues.maximum.bytes", default: 256 << 20, range: 1 << 20...1 << 40,
+        help: "What may wait for all live connections together.")
+
+    static let liveKeepAlive = ConfigurationKey<Int>(
+        "live.keepalive.milliseconds", default: 20_000, range: 10...3_600_000,
+        help: "After so long without anything, a ping (WebSocket) or a comment (SSE) is sent.")
+
+    static let livePong = ConfigurationKey<Int>(
+        "live.pong.timeout.milliseconds", default: 20_000, range: 10...3_600_000,
+        help: "How long a WebSocket client may take to answer a ping.")
+
     static let all: [any ConfigurationDeclaration] = [
         StandardKeys.busSocket, StandardKeys.httpHost, port, eventLoops, maximumConnections, maximumPayload,
         headTimeout, bodyTimeout, idleTimeout, acknowledgementTimeout, thingRate, domainRate,
+        liveQueue, liveQueues, liveKeepAlive, livePong,
     ]
 }

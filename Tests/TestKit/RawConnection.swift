@@ -3,32 +3,38 @@ import Foundation
 import Glibc
 
 /// A TCP connection to loopback on which a test says and hears exact bytes. Blocking; used on a thread of its own through ``wire(port:_:)``.
-final class RawConnection {
-    enum Failure: Error {
+///
+/// `@unchecked`: one thread at a time.
+public final class RawConnection: @unchecked Sendable {
+    /// What ends a conversation.
+    public enum Failure: Error {
         case cannotConnect(Int32)
         case broken(Int32)
         case endedBefore(String, received: String)
     }
 
-    struct Response: Equatable {
-        var status: Int
+    /// A response as it came.
+    public struct Response: Equatable, Sendable {
+        public var status: Int
         /// Names in lower case.
-        var fields: [String: String]
-        var body: String
+        public var fields: [String: String]
+        public var body: String
 
         /// A member of the problem document.
-        func member(_ name: String) -> String? {
+        public func member(_ name: String) -> String? {
             let object = try? JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]
             return (object?[name]).map { "\($0)" }
         }
 
-        var reason: String? { member("reason") }
+        /// Of a problem document.
+        public var reason: String? { member("reason") }
     }
 
     private let descriptor: Int32
     private var received: [UInt8] = []
 
-    init(port: Int, receiveBufferBytes: Int32? = nil) throws {
+    /// - Parameter receiveBufferBytes: the kernel's; small for a client that is to read slowly.
+    public init(port: Int, receiveBufferBytes: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw Failure.cannotConnect(errno) }
         // Ends a test that would hang; nothing is measured by it.
@@ -58,9 +64,11 @@ final class RawConnection {
 
     deinit { close(descriptor) }
 
-    func send(_ text: String) throws { try send(Array(text.utf8)) }
+    /// Sends everything.
+    public func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) throws {
+    /// Sends everything.
+    public func send(_ bytes: [UInt8]) throws {
         var offset = 0
         while offset < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -73,14 +81,15 @@ final class RawConnection {
     }
 
     /// One write a byte.
-    func sendByteByByte(_ text: String) throws {
+    public func sendByteByByte(_ text: String) throws {
         for byte in text.utf8 { try send([byte]) }
     }
 
-    func shutDownSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+    /// Half-closes.
+    public func shutDownSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// The next response, its content by Content-Length.
-    func readResponse(toHEAD: Bool = false) throws -> Response {
+    public func readResponse(toHEAD: Bool = false) throws -> Response {
         var end = headEnd()
         while end == nil {
             guard try fill() else {
@@ -106,8 +115,30 @@ final class RawConnection {
         return Response(status: status, fields: fields, body: body)
     }
 
+    /// Exactly so many bytes.
+    public func read(_ count: Int) throws -> [UInt8] {
+        while received.count < count {
+            guard try fill() else {
+                throw Failure.endedBefore("\(count) bytes", received: String(decoding: received, as: UTF8.self))
+            }
+        }
+        defer { received.removeFirst(count) }
+        return Array(received[..<count])
+    }
+
+    /// A line without its line feed; nil when the server has ended the connection before it.
+    public func readLine() throws -> String? {
+        while true {
+            if let end = received.firstIndex(of: 10) {
+                defer { received.removeFirst(end + 1) }
+                return String(decoding: received[..<end], as: UTF8.self)
+            }
+            guard try fill() else { return nil }
+        }
+    }
+
     /// Everything until the server ends the connection.
-    func readToEnd() throws -> String {
+    public func readToEnd() throws -> String {
         while try fill() {}
         defer { received = [] }
         return String(decoding: received, as: UTF8.self)
@@ -132,7 +163,7 @@ final class RawConnection {
 }
 
 /// Runs a conversation on a thread of its own, so that nothing of the concurrency pool is blocked: the adapter may need it.
-func wire<Result: Sendable>(
+public func wire<Result: Sendable>(
     port: Int, receiveBufferBytes: Int32? = nil, _ body: @escaping @Sendable (RawConnection) throws -> Result
 ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
@@ -142,5 +173,14 @@ func wire<Result: Sendable>(
                     try body(RawConnection(port: port, receiveBufferBytes: receiveBufferBytes))
                 })
         }
+    }
+}
+
+/// As ``wire(port:receiveBufferBytes:_:)`` on a connection that is open already.
+public func wire<Client: Sendable, Result: Sendable>(
+    _ client: Client, _ body: @escaping @Sendable (Client) throws -> Result
+) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Swift.Result { try body(client) }) }
     }
 }

@@ -47,15 +47,26 @@ struct IdempotencyKey: Equatable {
         value = String(decoding: bytes, as: UTF8.self)
     }
 
+    /// A value that stands without quotes of its own, as in a JSON string.
+    init?(value: String) {
+        guard (1...Self.maximumBytes).contains(value.utf8.count),
+            value.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+        else { return nil }
+        self.value = value
+    }
+
     /// The bus's message identifier: the same key from another thing, or for another channel, is another message.
     ///
     /// SHA-256 over both identifiers and the key, cut to 128 bits: 32 hexadecimal digits. Keys of different clients do not meet by chance (birthday
     /// bound 2^64), and a client that looks for a collision on purpose can only suppress messages of its own.
-    func messageID(thing: ThingID, channel: ChannelID) -> String {
+    ///
+    /// - Parameter line: of a batch, whose messages share a key; 0 for a message by itself.
+    func messageID(thing: ThingID, channel: ChannelID, line: Int = 0) -> String {
         var hash = SHA256()
         withUnsafeBytes(of: (thing.high.bigEndian, thing.low.bigEndian)) { hash.update(bufferPointer: $0) }
         withUnsafeBytes(of: (channel.high.bigEndian, channel.low.bigEndian)) { hash.update(bufferPointer: $0) }
-        var key = value
+        // A batch's line is told apart by a byte that no key can hold.
+        var key = line == 0 ? value : "\(value)\u{0}\(line)"
         key.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
         let digits = Array("0123456789abcdef".utf8)
         return String(unsafeUninitializedCapacity: 32) { text in

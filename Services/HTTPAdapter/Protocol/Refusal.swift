@@ -12,13 +12,19 @@ struct Refusal: Error, Equatable {
     var retryAfterSeconds: Int?
     /// The `Allow` field of a 405.
     var allow: String?
+    /// Of a batch, from 1.
+    var line: Int?
 
-    init(status: Int, reason: String, _ detail: String, retryAfterSeconds: Int? = nil, allow: String? = nil) {
+    init(
+        status: Int, reason: String, _ detail: String, retryAfterSeconds: Int? = nil, allow: String? = nil,
+        line: Int? = nil
+    ) {
         self.status = status
         self.reason = reason
         self.detail = detail
         self.retryAfterSeconds = retryAfterSeconds
         self.allow = allow
+        self.line = line
     }
 
     init(_ error: ServiceError) {
@@ -35,6 +41,7 @@ struct Refusal: Error, Equatable {
         case 403: "Forbidden"
         case 404: "Not Found"
         case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
         case 408: "Request Timeout"
         case 409: "Conflict"
         case 413: "Content Too Large"
@@ -42,6 +49,7 @@ struct Refusal: Error, Equatable {
         case 415: "Unsupported Media Type"
         case 417: "Expectation Failed"
         case 422: "Unprocessable Content"
+        case 426: "Upgrade Required"
         case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 500: "Internal Server Error"

@@ -32,6 +32,15 @@ struct ResponseComposer {
             buffer.writeStaticString("\r\n")
             writeConnection(closes: closes, keepsAlive10: keepsAlive10, into: &buffer)
             buffer.writeStaticString("\r\n")
+        case .acceptedBatch(let receipt):
+            buffer.writeImmutableBuffer(acceptedHead)
+            buffer.writeString(
+                "\(receipt.first)\r\n\(Self.lastSequenceField): \(receipt.last)\r\n\(Self.messagesField): \(receipt.count)"
+            )
+            if receipt.isDuplicate { buffer.writeStaticString("\r\nIdempotency-Replayed: true") }
+            buffer.writeStaticString("\r\n")
+            writeConnection(closes: closes, keepsAlive10: keepsAlive10, into: &buffer)
+            buffer.writeStaticString("\r\n")
         case .refused(let refusal):
             let body = Self.problem(refusal)
             writeStatus(refusal.status, into: &buffer)
@@ -44,6 +53,8 @@ struct ResponseComposer {
             if refusal.status == 401 {
                 buffer.writeStaticString("WWW-Authenticate: Thing, Basic realm=\"martlet\", charset=\"UTF-8\"\r\n")
             }
+            // RFC 6455 section 4.4, RFC 9110 section 15.5.22.
+            if refusal.status == 426 { buffer.writeStaticString("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n") }
             writeConnection(closes: closes, keepsAlive10: keepsAlive10, into: &buffer)
             buffer.writeStaticString("\r\n")
             if !isHead { buffer.writeImmutableBuffer(body) }
@@ -55,6 +66,8 @@ struct ResponseComposer {
             writeConnection(closes: closes, keepsAlive10: keepsAlive10, into: &buffer)
             buffer.writeStaticString("\r\n")
             if !isHead { buffer.writeImmutableBuffer(document.body) }
+        // The connection becomes another protocol's, which says so itself.
+        case .live: break
         case .options(let allow):
             writeStatus(204, into: &buffer)
             buffer.writeString("Allow: \(allow)\r\n")
@@ -74,33 +87,14 @@ struct ResponseComposer {
         body.writeStaticString("\",\"status\":")
         body.writeString(String(refusal.status))
         body.writeStaticString(",\"detail\":")
-        writeJSONString(refusal.detail, into: &body)
+        JSONOutput.write(refusal.detail, into: &body)
         body.writeStaticString(",\"reason\":")
-        writeJSONString(refusal.reason, into: &body)
+        JSONOutput.write(refusal.reason, into: &body)
         body.writeStaticString(",\"error\":")
-        writeJSONString(refusal.detail, into: &body)
+        JSONOutput.write(refusal.detail, into: &body)
+        if let line = refusal.line { body.writeString(",\"line\":\(line)") }
         body.writeStaticString("}")
         return body
-    }
-
-    /// RFC 8259 section 7. Details may repeat bytes of the request, so everything that needs escaping is escaped.
-    private static func writeJSONString(_ text: String, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString("\"")
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != 0x7F }) {
-            buffer.writeString(text)
-        } else {
-            for byte in text.utf8 {
-                switch byte {
-                case UInt8(ascii: "\""): buffer.writeStaticString("\\\"")
-                case UInt8(ascii: "\\"): buffer.writeStaticString("\\\\")
-                case 0..<0x20, 0x7F:
-                    let digits = String(byte, radix: 16)
-                    buffer.writeString(digits.utf8.count == 1 ? "\\u000\(digits)" : "\\u00\(digits)")
-                default: buffer.writeInteger(byte)
-                }
-            }
-        }
-        buffer.writeStaticString("\"")
     }
 
     private func writeStatus(_ status: Int, into buffer: inout ByteBuffer) {
@@ -130,6 +124,12 @@ struct ResponseComposer {
         }
     }
 
+    /// The `Date` field with its line's end.
+    mutating func date() -> String {
+        refreshDate()
+        return dateLine
+    }
+
     private mutating func refreshDate() {
         let now = max(0, clock.now()) / 1_000_000_000
         guard now != second else { return }
@@ -142,4 +142,8 @@ struct ResponseComposer {
 
     /// Names the position of the message in the bus's `messages` stream, by which it can be followed to the database.
     static let sequenceField = "Martlet-Sequence"
+    /// Of a batch: the greatest number, where ``sequenceField`` names the least. Others' messages may lie between.
+    static let lastSequenceField = "Martlet-Last-Sequence"
+    /// Of a batch: how many messages it was.
+    static let messagesField = "Martlet-Messages"
 }

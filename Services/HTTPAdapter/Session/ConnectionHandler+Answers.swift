@@ -51,6 +51,14 @@ extension ConnectionHandler {
         buffer.clear(minimumCapacity: 512)
         var closes = false
         while let exchange = exchanges.first, let answer = exchange.answer {
+            if case .live(let opening) = answer {
+                guard loop.isDraining else {
+                    if buffer.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
+                    return handOver(opening)
+                }
+                exchanges[exchanges.startIndex].answer = .refused(Refusal(.shuttingDown))
+                continue
+            }
             let isLast = exchanges.count == 1 && phase == .finishing && !isReadingPublish
             closes = !exchange.keepsAlive || isLast
             loop.composer.write(
@@ -81,7 +89,7 @@ extension ConnectionHandler {
     }
 
     private func count(_ answer: Answer, _ exchange: Exchange) {
-        guard case .accepted = answer else { return loop.metrics.count(status: answer.status) }
+        guard answer.status == 202 else { return loop.metrics.count(status: answer.status) }
         loop.metrics.countAccepted()
         let nanoseconds = (NIODeadline.now() - exchange.startedAt).nanoseconds
         loop.metrics.latency.observe(Double(nanoseconds) * 1e-9)

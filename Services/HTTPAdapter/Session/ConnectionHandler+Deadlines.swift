@@ -9,7 +9,7 @@ extension ConnectionHandler {
             return close()
         }
         switch phase {
-        case .closed: return
+        case .closed, .handingOver: return
         case .lingering:
             if now >= readDeadline { close() }
             return

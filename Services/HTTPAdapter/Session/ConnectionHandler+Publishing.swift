@@ -88,7 +88,7 @@ extension ConnectionHandler {
     }
 
     /// Refuses a publish whose body may still be arriving.
-    private func refuse(_ request: PublishRequest, _ refusal: Refusal) {
+    func refuse(_ request: PublishRequest, _ refusal: Refusal) {
         let seen = request.body.readableBytes
         drop(request)
         var closes = false
@@ -103,6 +103,7 @@ extension ConnectionHandler {
 
     /// Complete and allowed: checks the payload and hands it to the bus.
     private func publish(_ request: PublishRequest, _ grant: Grant) {
+        if MessageBatch.isBatch(request.contentType) { return publishBatch(request, grant) }
         let created = loop.clock.now()
         do throws(ServiceError) {
             try loop.policy.checkRate(grant)

@@ -62,13 +62,15 @@ extension ConnectionHandler {
         if head.method == .OPTIONS && head.uri == "*" {
             return answer(number, .options(allow: "GET, HEAD, POST, OPTIONS"))
         }
+        if head.method == .GET { return try open(head, fields, number: number) }
         let path = try messagePath(head.uri)
         switch head.method {
         case .POST: try publish(to: path, head, fields, number: number)
-        case .OPTIONS: answer(number, .options(allow: "POST, OPTIONS"))
+        case .OPTIONS: answer(number, .options(allow: "GET, POST, OPTIONS"))
         default:
             throw Refusal(
-                status: 405, reason: "method-not-allowed", "Messages are published with POST.", allow: "POST, OPTIONS")
+                status: 405, reason: "method-not-allowed",
+                "Messages are published with POST, and followed with GET.", allow: "GET, POST, OPTIONS")
         }
     }
 

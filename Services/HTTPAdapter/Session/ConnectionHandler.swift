@@ -5,9 +5,10 @@ import NIOHTTP1
 
 /// One HTTP/1.1 connection behind NIO's decoder: requests in, answers out in the same order, one write for all that one read brought.
 ///
-/// Aspects: `+Requests` (what a head asks for), `+Publishing` (body, right, bus), `+Answers` (the queue and what is written), `+Deadlines`.
+/// Aspects: `+Requests` (what a head asks for), `+Publishing` (body, right, bus), `+Answers` (the queue and what is written), `+Deadlines`,
+/// `+Live` (the end of HTTP: the connection becomes a WebSocket or a stream of events).
 /// Runs on its event loop only; what comes back from elsewhere (rights, acknowledgements) is brought there first.
-final class ConnectionHandler: ChannelDuplexHandler {
+final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler, ServedConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -20,6 +21,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         /// All is said and the sending side is shut; what the client still sends is read and dropped, so that it gets to read the answer (a close with
         /// unread data is a reset, and the answer is lost: RFC 9112 section 9.6).
         case lingering
+        /// Becomes another protocol's; nothing is read meanwhile.
+        case handingOver
         case closed
     }
 
@@ -52,6 +55,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var readDeadline = NIODeadline.distantFuture
     /// When sending has not moved for too long; nil while it moves.
     var writeDeadline: NIODeadline?
+    /// What the connection is to become, while that is found out.
+    var opening: LiveOpening?
 
     init(loop: IngestLoop) {
         self.loop = loop
@@ -95,6 +100,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         phase = .closed
         release()
         exchanges.removeAll()
+        opening?.close(loop.live)
+        opening = nil
         loop.remove(self)
     }
 
@@ -155,6 +162,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch phase {
         case .open, .finishing:
             exchanges.count < loop.limits.maximumPipelined && context?.channel.isWritable != false
+        case .handingOver:
+            false
         case .lingering, .closed:
             true
         }
@@ -219,7 +228,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 }
 
 /// In front of the decoder: tells the connection that bytes arrive, so that a head that trickles in has a deadline of its own.
-final class ArrivalHandler: ChannelInboundHandler {
+final class ArrivalHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 

@@ -16,6 +16,8 @@ final class IngestLoop {
     let policy: IngestPolicy
     let bus: any Bus
     let documents: ServiceDocuments
+    let authorizer: LiveAuthorizer
+    let live: LiveLoop
     var composer: ResponseComposer
     var metrics: IngestMetrics
     var payloadCheck = PayloadCheck()
@@ -29,7 +31,7 @@ final class IngestLoop {
     var scratch = ByteBuffer()
     /// This loop's share of ``ConnectionLimits/maximumConnections``.
     private let maximumConnections: Int
-    private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
+    private var connections: [ObjectIdentifier: any ServedConnection] = [:]
     private var dirty: [ConnectionHandler] = []
     private var sweep: RepeatedTask?
     private var drained: EventLoopPromise<Void>?
@@ -37,7 +39,7 @@ final class IngestLoop {
     init(
         eventLoop: any EventLoop, share: Int, limits: ConnectionLimits, clock: WallClock,
         authenticator: ThingAuthenticator, policy: IngestPolicy, bus: any Bus, documents: ServiceDocuments,
-        metrics: MetricsRegistry
+        authorizer: LiveAuthorizer, live: LiveLoop, metrics: MetricsRegistry
     ) {
         self.eventLoop = eventLoop
         self.limits = limits
@@ -46,6 +48,8 @@ final class IngestLoop {
         self.policy = policy
         self.bus = bus
         self.documents = documents
+        self.authorizer = authorizer
+        self.live = live
         composer = ResponseComposer(clock: clock)
         self.metrics = IngestMetrics(registry: metrics)
         maximumConnections = max(1, limits.maximumConnections / max(1, share))
@@ -61,17 +65,24 @@ final class IngestLoop {
     // MARK: Connections
 
     /// - Returns: false when there are as many as there may be.
-    func add(_ connection: ConnectionHandler) -> Bool {
+    func add(_ connection: any ServedConnection) -> Bool {
         guard connections.count < maximumConnections, !isDraining else { return false }
         connections[ObjectIdentifier(connection)] = connection
         metrics.connections.increment()
         return true
     }
 
-    func remove(_ connection: ConnectionHandler) {
+    func remove(_ connection: any ServedConnection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         metrics.connections.decrement()
         finishDrainingIfDone()
+    }
+
+    /// The same connection goes on as another protocol's.
+    func replace(_ former: any ServedConnection, by connection: any ServedConnection) {
+        guard connections.removeValue(forKey: ObjectIdentifier(former)) != nil else { return }
+        connections[ObjectIdentifier(connection)] = connection
+        if isDraining { connection.drain() }
     }
 
     /// One acknowledgement of the bus often answers requests of many connections: their answers are written together, one write a connection, behind the
@@ -93,6 +104,7 @@ final class IngestLoop {
         // The gauge is one for all event loops: told of the difference, and not for every message.
         metrics.inFlight.increment(by: Double(publishesInFlight - publishesReported))
         publishesReported = publishesInFlight
+        live.reportQueued()
         let now = NIODeadline.now()
         // Closing removes from the table: walk over a copy.
         for connection in Array(connections.values) { connection.checkDeadlines(now: now) }

@@ -63,8 +63,8 @@ struct IngestServer: Service, CustomStringConvertible {
                         leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
                         limitConfiguration: decoderLimits)
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(ArrivalHandler(connection: connection))
-                    try pipeline.addHandler(ByteToMessageHandler(decoder))
+                    try pipeline.addHandler(ArrivalHandler(connection: connection), name: ConnectionHandler.arrivalName)
+                    try pipeline.addHandler(ByteToMessageHandler(decoder), name: ConnectionHandler.decoderName)
                     try pipeline.addHandler(connection)
                 }
             }

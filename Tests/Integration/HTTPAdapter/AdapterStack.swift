@@ -70,14 +70,17 @@ struct AdapterStack: Sendable {
 
 /// Runs `body` with a stack of its own.
 ///
-/// - Parameter settings: the adapter's flags, as on its command line, without dashes.
+/// - Parameters:
+///   - settings: the adapter's flags, as on its command line, without dashes.
+///   - busSettings: the bus's.
 func withAdapter(
-    _ settings: [String: String] = [:], isolation: isolated (any Actor)? = #isolation,
+    _ settings: [String: String] = [:], busSettings: [String: String] = [:],
+    isolation: isolated (any Actor)? = #isolation,
     _ body: (AdapterStack) async throws -> Void
 ) async throws {
     let directory = try TemporaryDirectory("http")
     let socket = directory.file("bus.sock")
-    let daemon = try startBus(directory, socket: socket)
+    let daemon = try startBus(directory, socket: socket, settings: busSettings)
     let things = ThingsByContract(bus: try await connect(to: socket, as: "things"))
     let observer = try await connect(to: socket, as: "martlet")
     let serving = Task { try await things.run {} }
@@ -112,10 +115,13 @@ func withAdapter(
     await daemon.kill()
 }
 
-private func startBus(_ directory: TemporaryDirectory, socket: String) throws -> ServiceProcess {
+private func startBus(
+    _ directory: TemporaryDirectory, socket: String, settings: [String: String]
+) throws -> ServiceProcess {
     try ServiceProcess.start(
         "bus",
-        arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"],
+        arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"]
+            + settings.flatMap { ["--\($0.key)", $0.value] },
         log: directory.file("bus.log"))
 }
 

@@ -27,6 +27,8 @@ final class ThingsByContract: Sendable {
     let publisher = Device()
     /// Connected to ``channel`` for subscribing only.
     let listener = Device()
+    /// Connected to ``channel`` for publishing only.
+    let sender = Device()
     let channel = ChannelID.new()
     let bus: any Bus
     private let state = Mutex(State())
@@ -34,18 +36,19 @@ final class ThingsByContract: Sendable {
 
     init(bus: any Bus) {
         self.bus = bus
-        let grant = { (publish: Bool) in
+        let grant = { (publish: Bool, subscribe: Bool) in
             AuthorizeResponse.Outcome.known(
                 AuthorizeResponse.Rights(
-                    channel: self.channel, domain: self.domain, publish: publish, subscribe: true))
+                    channel: self.channel, domain: self.domain, publish: publish, subscribe: subscribe))
         }
         state.withLock { state in
-            for device in [publisher, listener] {
+            for device in [publisher, listener, sender] {
                 state.devices[Self.hash(device.key)] = (device.id, domain)
             }
             for name in [channel.description, "press-line"] {
-                state.rights["\(publisher.id) \(name)"] = grant(true)
-                state.rights["\(listener.id) \(name)"] = grant(false)
+                state.rights["\(publisher.id) \(name)"] = grant(true, true)
+                state.rights["\(listener.id) \(name)"] = grant(false, true)
+                state.rights["\(sender.id) \(name)"] = grant(true, false)
             }
         }
     }
@@ -88,11 +91,46 @@ final class ThingsByContract: Sendable {
     var questions: Int { state.withLock { $0.questions } }
 
     /// Takes the publisher's key away and says so, as `things` does.
-    func disablePublisher() async throws {
-        _ = state.withLock { $0.devices.removeValue(forKey: Self.hash(publisher.key)) }
+    func disablePublisher() async throws { try await disable(publisher) }
+
+    func disable(_ device: Device) async throws {
+        _ = state.withLock { $0.devices.removeValue(forKey: Self.hash(device.key)) }
+        try await announce("thing", "disabled", thing: device.id)
+    }
+
+    /// Gives the device another key, which nobody is told.
+    func rotateKey(of device: Device) async throws {
+        _ = state.withLock { $0.devices.removeValue(forKey: Self.hash(device.key)) }
+        try await announce("thing", "key-rotated", thing: device.id)
+    }
+
+    func disconnect(_ device: Device) async throws {
+        state.withLock { $0.rights["\(device.id) \(channel)"] = .unknownChannel }
+        try await announce("connection", "removed", thing: device.id, channel: channel)
+    }
+
+    /// Without the right to publish from now on.
+    func narrow(_ device: Device) async throws {
+        state.withLock { state in
+            state.rights["\(device.id) \(channel)"] = .known(
+                AuthorizeResponse.Rights(channel: channel, domain: domain, publish: false, subscribe: true))
+        }
+        try await announce("connection", "updated", thing: device.id, channel: channel)
+    }
+
+    func disableChannel() async throws {
+        state.withLock { state in
+            for device in [publisher, listener, sender] { state.rights["\(device.id) \(channel)"] = .unknownChannel }
+        }
+        try await announce("channel", "disabled", channel: channel)
+    }
+
+    private func announce(
+        _ entity: String, _ what: String, thing: ThingID? = nil, channel: ChannelID? = nil
+    ) async throws {
         let event = EntityEvent(
-            id: .new(), at: WallClock.system.now(), service: "things", entity: "thing", what: "disabled",
-            domain: domain, thing: publisher.id)
+            id: .new(), at: WallClock.system.now(), service: "things", entity: entity, what: what,
+            domain: domain, thing: thing, channel: channel)
         try await bus.publish(
             BusMessage(subject: event.subject, payload: ByteBuffer(bytes: JSONEncoder().encode(event))))
     }

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+import Foundation
+import TestKit
+import Testing
+
+/// What is taken back ends open live connections within a second of the API's answer, through all processes.
+@Suite(.serialized) struct LiveAccessTests {
+    private struct Created: Decodable { let id: String }
+    private struct Token: Decodable {
+        enum CodingKeys: String, CodingKey { case accessToken = "access_token" }
+        let accessToken: String
+    }
+
+    @Test func aThingsConnectionsEndWithTheirRight() async throws {
+        let stack = try await Stack.start()
+        let token = try await stack.adminToken()
+        let things = stack.client("things", headers: ["Authorization": "Bearer \(token)"])
+        let changes: [(name: String, reason: String, change: (Stack.Device) async throws -> Void)] = [
+            (
+                "thing disabled", "unknown-key",
+                { try await Stack.expect(200, things.send("POST", "/things/\($0.thing)/disable"), "disable") }
+            ),
+            (
+                "key rotated", "unknown-key",
+                {
+                    let answer = try await things.send(
+                        "PATCH", "/things/\($0.thing)/secret", headers: ["Content-Type": "application/json"],
+                        body: Array("{}".utf8))
+                    try Stack.expect(200, answer, "rotate")
+                }
+            ),
+            (
+                "channel disabled", "unknown-channel",
+                { try await Stack.expect(200, things.send("POST", "/channels/\($0.channel)/disable"), "disable") }
+            ),
+            (
+                "channel removed", "unknown-channel",
+                { try await Stack.expect(204, things.send("DELETE", "/channels/\($0.channel)"), "delete") }
+            ),
+            (
+                "disconnected", "disconnected-from-channel",
+                {
+                    let pair = ["thing_ids": [$0.thing], "channel_ids": [$0.channel]]
+                    try await Stack.expect(204, things.post("/disconnect", json: pair), "disconnect")
+                }
+            ),
+        ]
+        for (name, reason, change) in changes {
+            let device = try await stack.makeDevice(token: token)
+            let fields = ["Authorization: Thing \(device.key)"]
+            try await expectEnd(stack, device.publishPath, fields, name, [reason]) { try await change(device) }
+        }
+        try await stack.stop()
+    }
+
+    @Test func aPersonsConnectionsEndWithTheirSession() async throws {
+        let stack = try await Stack.start()
+        let admin = try await stack.adminToken()
+        let users = stack.client("users", headers: ["Authorization": "Bearer \(admin)"])
+        let domain = try Stack.expect(
+            201, await users.post("/domains", json: ["name": "plant"]), "create a domain"
+        ).json(Created.self).id
+        let device = try await stack.makeDevice(token: stack.adminToken(domain: domain))
+        let path = device.publishPath
+
+        // Of another domain, it is as if there were no such channel.
+        let foreign = try await open(stack, path, ["Authorization: Bearer \(admin)"])
+        #expect(foreign.events.response.status == 404)
+
+        let revoked = try await stack.adminToken(domain: domain)
+        try await expectEnd(stack, path, ["Authorization: Bearer \(revoked)"], "session revoked", ["session-ended"]) {
+            let own = stack.client("users", headers: ["Authorization": "Bearer \(revoked)"])
+            try await Stack.expect(204, own.send("POST", "/users/tokens/revoke"), "revoke")
+        }
+        let thing = try await stack.adminToken(domain: domain)
+        let things = stack.client("things", headers: ["Authorization": "Bearer \(thing)"])
+        try await expectEnd(stack, path, ["Authorization: Bearer \(thing)"], "channel disabled", ["unknown-channel"]) {
+            try await Stack.expect(200, things.send("POST", "/channels/\(device.channel)/disable"), "disable")
+        }
+        try await Stack.expect(200, things.send("POST", "/channels/\(device.channel)/enable"), "enable")
+        let frozen = try await stack.adminToken(domain: domain)
+        try await expectEnd(stack, path, ["Authorization: Bearer \(frozen)"], "domain frozen", ["session-ended"]) {
+            try await Stack.expect(200, users.send("POST", "/domains/\(domain)/freeze"), "freeze")
+        }
+        try await stack.stop()
+    }
+
+    private struct Opened: Sendable {
+        let events: EventClient
+        let socket: WebSocketClient
+    }
+
+    private func open(_ stack: Stack, _ path: String, _ fields: [String]) async throws -> Opened {
+        let port = stack.ports["http-adapter"] ?? 0
+        return try await wire(port) { port in
+            Opened(
+                events: try EventClient(port: port, path: path, fields: fields),
+                socket: try WebSocketClient(port: port, path: path, fields: fields))
+        }
+    }
+
+    /// Opens both kinds of connection and makes a change; both end, with a reason, within a second of its answer.
+    private func expectEnd(
+        _ stack: Stack, _ path: String, _ fields: [String], _ what: String, _ reasons: Set<String>,
+        sourceLocation: SourceLocation = #_sourceLocation, _ change: () async throws -> Void
+    ) async throws {
+        var opened = try await open(stack, path, fields)
+        // The adapter may still remember that there was no such channel a moment ago.
+        try await eventually("\(what): opened") {
+            if opened.events.response.status != 200 || opened.socket.response.status != 101 {
+                opened = try await open(stack, path, fields)
+            }
+            return opened.events.response.status == 200 && opened.socket.response.status == 101
+        }
+        let (events, socket) = (opened.events, opened.socket)
+        async let event = wire(events) { client in (try client.next(), ContinuousClock.now) }
+        async let close = wire(socket) { client in (try client.receiveClose(), ContinuousClock.now) }
+        try await change()
+        let limit = ContinuousClock.now + .seconds(1)
+        let ((last, lastAt), (frame, frameAt)) = try await (event, close)
+        #expect(last?.name == "end", "\(what)", sourceLocation: sourceLocation)
+        #expect(
+            reasons.contains(last?.member("reason") ?? ""), "\(what): \(last?.data ?? "")",
+            sourceLocation: sourceLocation)
+        #expect(frame.code == 1008, "\(what)", sourceLocation: sourceLocation)
+        #expect(
+            reasons.contains { frame.reason.hasPrefix($0) }, "\(what): \(frame.reason)", sourceLocation: sourceLocation)
+        #expect(lastAt <= limit, "\(what): the stream ended too late", sourceLocation: sourceLocation)
+        #expect(frameAt <= limit, "\(what): the WebSocket ended too late", sourceLocation: sourceLocation)
+    }
+}

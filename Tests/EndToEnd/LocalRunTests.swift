@@ -16,8 +16,11 @@ import Testing
         #expect(output.contains("182000"), "\(output)")
         #expect(output.contains(#""status": 403"#), "\(output)")
         #expect(!output.contains("curl:"), "\(output)")
+        // curl has followed the channel, from its beginning.
+        #expect(output.contains(#"data: {"type":"message","sequence":"#), "\(output)")
 
         try await documentsAreThereToBrowse(run)
+        try await bothWaysThroughTheFrontDoor(run)
         try await killsComeBack(run, process)
         process.signal(SIGINT)
         #expect(try await process.waitForExit(deadline: .seconds(60)) == .exited(130))
@@ -43,6 +46,52 @@ import Testing
             #expect(answer.status == 200, "\(address)")
             #expect(try answer.json(Document.self).openapi.hasPrefix("3.1"))
         }
+    }
+
+    private struct Token: Decodable {
+        enum CodingKeys: String, CodingKey { case accessToken = "access_token" }
+        let accessToken: String
+    }
+    private struct Created: Decodable {
+        struct Credentials: Decodable { let secret: String? }
+        let id: String
+        let credentials: Credentials?
+    }
+
+    /// A WebSocket and a stream of events through nginx: what is sent on the one arrives on both.
+    private func bothWaysThroughTheFrontDoor(_ run: LocalRun) async throws {
+        var front = HTTPClient(port: run.port)
+        let secret = try String(contentsOfFile: run.data.file("secrets/admin-password"), encoding: .utf8)
+        let login = [
+            "identity": "admin@example.com", "secret": secret.trimmingCharacters(in: .whitespacesAndNewlines),
+        ]
+        let token = try await front.post("/users/tokens/issue", json: login).json(Token.self).accessToken
+        front.headers["Authorization"] = "Bearer \(token)"
+        let thing = try await front.post("/things", json: ["name": "both ways"]).json(Created.self)
+        let channel = try await front.post("/channels", json: ["name": "both ways"]).json(Created.self).id
+        let pair = ["thing_ids": [thing.id], "channel_ids": [channel]]
+        #expect(try await front.post("/connect", json: pair).status < 300)
+        let key = try #require(thing.credentials?.secret)
+
+        let path = "/channels/\(channel)/messages"
+        let (socket, events) = try await wire(run.port) { port in
+            (
+                try WebSocketClient(
+                    port: port, path: path, fields: ["Authorization: Thing \(key)"], subprotocol: "martlet.v1+json"),
+                try EventClient(port: port, path: path, fields: ["Authorization: Bearer \(token)"])
+            )
+        }
+        #expect(socket.response.status == 101)
+        #expect(events.response.status == 200)
+        let (frames, event) = try await wire((socket, events)) { clients in
+            let (socket, events) = clients
+            let open = try socket.receive()
+            try socket.send(#"{"id":"front","payload":[{"n":"t","v":1}]}"#)
+            return ([open, try socket.receive(), try socket.receive()], try events.next())
+        }
+        #expect(frames.map { $0.member("type") }.contains("accepted"))
+        #expect(frames.map { $0.member("type") }.contains("message"))
+        #expect(event?.data.hasSuffix(#""payload":[{"n":"t","v":1}]}"#) == true)
     }
 
     private func killsComeBack(_ run: LocalRun, _ process: ServiceProcess) async throws {

@@ -7,6 +7,7 @@ enum Benchmark: String, CaseIterable {
     case writer
     case latency
     case memory
+    case live
 
     func run(_ options: BenchmarkOptions) async throws -> BenchmarkReport {
         switch self {
@@ -15,6 +16,7 @@ enum Benchmark: String, CaseIterable {
         case .writer: try await WriterBenchmark(options).run()
         case .latency: try await LatencyBenchmark(options).run()
         case .memory: try await MemoryBenchmark(options).run()
+        case .live: try await LiveBenchmark(options).run()
         }
     }
 }

@@ -50,7 +50,8 @@ public enum UsersService {
             store: store, gate: gate, signer: signer, clock: environment.clock,
             refreshLifetimeSeconds: Int64(try configuration.required(UsersKeys.refreshTokenHours)) * 3_600,
             metrics: environment.metrics)
-        let domains = Domains(store: store, clock: environment.clock)
+        let access = DomainAccess(store: store)
+        let clock = environment.clock
 
         let verifier = LocalTokenVerifier(store: store, signer: signer, clock: environment.clock)
         let http = HTTPApplication(environment: environment, title: "Martlet users", verifier: verifier)
@@ -62,7 +63,13 @@ public enum UsersService {
         UserAccessRoutes(accounts: accounts).add(to: http.routes)
         PasswordRoutes(resets: PasswordResets(store: store, hasher: hasher, clock: environment.clock))
             .add(to: http.routes)
-        DomainRoutes(domains: domains).add(to: http.routes)
+        DomainRoutes(domains: Domains(store: store, access: access, clock: clock)).add(to: http.routes)
+        RoleRoutes(roles: Roles(store: store, access: access, clock: clock)).add(to: http.routes)
+        UserGroupRoutes(groups: UserGroups(store: store, access: access, clock: clock)).add(to: http.routes)
+        InvitationRoutes(invitations: Invitations(store: store, access: access, clock: clock)).add(to: http.routes)
+        let keys = APIKeys(store: store, clock: clock)
+        KeyRoutes(keys: keys).add(to: http.routes)
+        PersonalTokenRoutes(keys: keys).add(to: http.routes)
 
         var services: [any Service] = [
             PostgresPoolService(pool),

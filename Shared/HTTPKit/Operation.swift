@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Hummingbird
+import Identity
 
 /// Who may call an operation.
 public enum Access: Sendable, Equatable {
@@ -11,11 +12,24 @@ public enum Access: Sendable, Equatable {
     case custom
 }
 
+/// What a token that is not simply a role (a key, a custom role) must be good for.
+public enum Scope: Sendable, Equatable {
+    /// `<tag>:read` for GET, `<tag>:write` for anything else, on the entity that the path's `:id` names.
+    case derived
+    /// This action instead.
+    case action(Action)
+    /// No key at all is good for this: who may do it has logged in.
+    case session
+    /// The handler decides by itself, from the principal.
+    case handler
+}
+
 /// One operation's documentation: what goes into the OpenAPI document beside its path and method.
 public struct Operation: Sendable {
     public var summary: String
     public var tag: String
     public var access: Access
+    public var scope: Scope
     public var parameters: [QueryParameter]
     /// Schema of the JSON body; nil: the operation takes none.
     public var requestBody: JSONValue?
@@ -28,13 +42,14 @@ public struct Operation: Sendable {
     public var errors: [Int]
 
     public init(
-        _ summary: String, tag: String, access: Access = .person, parameters: [QueryParameter] = [],
-        requestBody: JSONValue? = nil, responseBody: JSONValue? = nil, successStatus: Int = 200,
-        otherSuccesses: [Int] = [], errors: [Int] = []
+        _ summary: String, tag: String, access: Access = .person, scope: Scope = .derived,
+        parameters: [QueryParameter] = [], requestBody: JSONValue? = nil, responseBody: JSONValue? = nil,
+        successStatus: Int = 200, otherSuccesses: [Int] = [], errors: [Int] = []
     ) {
         self.summary = summary
         self.tag = tag
         self.access = access
+        self.scope = scope
         self.parameters = parameters
         self.requestBody = requestBody
         self.responseBody = responseBody

@@ -62,11 +62,32 @@ public final class RouteTable: Sendable {
             let inner = handler
             handler = { request, context in
                 var context = context
-                context.principal = try await verifier.verify(BearerToken.require(request))
+                let principal = try await verifier.verify(BearerToken.require(request))
+                context.principal = try Self.admit(
+                    principal, to: operation, method, entity: context.parameters.get("id"))
                 return try await inner(request, context)
             }
         }
         add(Registration(entry: Entry(method: method, path: path, operation: operation), handler: handler))
+    }
+
+    /// Holds keys and custom roles to the operation's scope; built-in roles are the handler's to judge.
+    /// - Returns: the principal with the role that the operation asks for, when it was the actions that allowed it.
+    private static func admit(
+        _ principal: Principal, to operation: Operation, _ method: HTTPRequest.Method, entity: String?
+    ) throws(ServiceError) -> Principal {
+        let action: Action
+        switch operation.scope {
+        case .handler: return principal
+        case .session:
+            try principal.requireSession()
+            return principal
+        case .action(let named): action = named
+        case .derived: action = Action(operation.tag, isRead: method == .get)
+        }
+        guard principal.grants != nil else { return principal }
+        try principal.require(action, on: entity)
+        return principal.admitted(to: action)
     }
 
     /// A route that the OpenAPI document does not list.

@@ -19,13 +19,18 @@ public struct AccessTokenClaims: JWTPayload, Equatable {
     public var role: Role
     /// Administrator of the installation.
     public var adm: Bool?
+    /// The actions of the user in that domain, where they are more than the role's; bounded by ``Action/catalogue``. Who does not know this
+    /// claim goes by the role and grants too little, never too much.
+    public var act: [Action]?
     public var iat: Int64
     public var nbf: Int64
     public var exp: Int64
     public var jti: String
 
     public var principal: Principal {
-        Principal(user: sub, session: sid, domain: dom, role: role, isPlatformAdmin: adm ?? false)
+        Principal(
+            user: sub, session: sid, domain: dom, role: role, isPlatformAdmin: adm ?? false,
+            grants: act.map { Grants(Set($0)) })
     }
 
     /// The claims are judged by ``AccessTokenValidator``, which has a clock that tests can set; here there is nothing to do.

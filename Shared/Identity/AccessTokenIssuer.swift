@@ -29,7 +29,8 @@ public struct AccessTokenIssuer: Sendable {
         let seconds = now / 1_000_000_000
         let claims = AccessTokenClaims(
             iss: AccessTokenNames.issuer, aud: AccessTokenNames.audience, sub: principal.user, sid: principal.session,
-            dom: principal.domain, role: principal.role, adm: principal.isPlatformAdmin ? true : nil, iat: seconds,
+            dom: principal.domain, role: principal.role, adm: principal.isPlatformAdmin ? true : nil,
+            act: principal.grants.map { $0.actions.sorted() }, iat: seconds,
             nbf: seconds, exp: seconds + lifetimeSeconds, jti: EventID.new().description)
         var header = JWTHeader()
         header.typ = AccessTokenNames.type

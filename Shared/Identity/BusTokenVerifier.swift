@@ -7,7 +7,7 @@ import Messaging
 import NIOCore
 import Synchronization
 
-/// Verifies access tokens in any service: keys and revocations come from `users` over the bus, decisions from memory.
+/// Verifies access tokens and keys in any service: keys and revocations come from `users` over the bus, decisions from memory.
 ///
 /// A revocation is heard as an event and ends the token at once. Whenever the connection to the bus comes (back), keys and revocations are fetched anew, because events
 /// of the time between are lost. While the bus is away what is known goes on working (DESIGN section 7); before the first fetch nothing is let in.
@@ -21,6 +21,7 @@ public final class BusTokenVerifier: AccessTokenVerifier {
     private let clock: WallClock
     private let logger: Logger
     private let revocations = RevocationList()
+    private let knownKeys = KeyCache()
     private let validator = Mutex<AccessTokenValidator?>(nil)
     private let lastKeyFetch = Mutex<ContinuousClock.Instant?>(nil)
 
@@ -31,6 +32,7 @@ public final class BusTokenVerifier: AccessTokenVerifier {
     }
 
     public func verify(_ token: String) async throws(ServiceError) -> Principal {
+        if KeyToken.isKey(token) { return try await identify(token) }
         var known = validator.withLock { $0 }
         if known == nil {
             known = try await fetchKeys()
@@ -52,6 +54,31 @@ public final class BusTokenVerifier: AccessTokenVerifier {
         }
         guard let principal else { throw Self.unavailable }
         return principal
+    }
+
+    /// Asks `users` for a key that is not known from lately.
+    private func identify(_ token: String) async throws(ServiceError) -> Principal {
+        guard KeyToken.isWellFormed(token) else { throw .invalidKey }
+        let hash = SecretKey.hash(token)
+        let now = clock.now()
+        let key: KeyIdentification.Key?
+        if let found = knownKeys.find(hash, now: now) {
+            key = found.key
+        } else {
+            let generation = knownKeys.generation
+            do {
+                key = try await bus.call(
+                    Subjects.identifyKey, KeyIdentification.Request(keyHash: hash),
+                    returning: KeyIdentification.Response.self, timeout: Self.fetchTimeout
+                ).key
+            } catch {
+                logger.debug("a key could not be identified", metadata: ["reason": "\(error.reason)"])
+                throw Self.unavailable
+            }
+            knownKeys.insert(key, for: hash, generation: generation, now: now)
+        }
+        guard let key, key.expiresAt.map({ $0 > now }) ?? true else { throw .invalidKey }
+        return key.principal
     }
 
     /// Keeps keys and revocations fresh until the task is cancelled.
@@ -114,6 +141,7 @@ public final class BusTokenVerifier: AccessTokenVerifier {
             logger.warning("an event of users cannot be read", metadata: ["subject": "\(message.subject)"])
             return
         }
+        knownKeys.take(event)
         let second = clock.now() / 1_000_000_000
         switch (event.entity, event.what) {
         case ("session", "revoked"):
@@ -128,6 +156,8 @@ public final class BusTokenVerifier: AccessTokenVerifier {
 
     /// Fetches both, again and again until it worked or the task is cancelled.
     private func refresh() async {
+        // What was announced while nobody listened is not known.
+        knownKeys.clear()
         var backOff = BackOff()
         while !Task.isCancelled {
             async let keys = fetchKeysNow()

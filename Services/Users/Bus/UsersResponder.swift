@@ -6,7 +6,7 @@ import Logging
 import Messaging
 import ServiceKit
 
-/// Answers other services' questions: which keys sign tokens, which sessions are revoked.
+/// Answers other services' questions: which keys sign tokens, which sessions are revoked, whose a key is.
 struct UsersResponder: Service, CustomStringConvertible {
     let bus: any Bus
     let store: UsersStore
@@ -21,6 +21,12 @@ struct UsersResponder: Service, CustomStringConvertible {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
                     await serve(Subjects.tokenKeys) { (_: RPC.Empty, _) in signer.publicKeys }
+                }
+                group.addTask {
+                    await serve(Subjects.identifyKey) { (request: KeyIdentification.Request, _) in
+                        KeyIdentification.Response(
+                            key: try await store.identifyKey(hash: request.keyHash, now: clock.now()))
+                    }
                 }
                 group.addTask {
                     await serve(Subjects.revokedSessions) { (_: RPC.Empty, _) in

@@ -6,6 +6,7 @@ import Identity
 /// What can be done with domains and their members.
 struct Domains: Sendable {
     let store: UsersStore
+    let access: DomainAccess
     let clock: WallClock
 
     struct Draft: Sendable {
@@ -30,7 +31,7 @@ struct Domains: Sendable {
     }
 
     func domain(_ id: DomainID, as principal: Principal) async throws -> Tenant {
-        try await require(.viewer, in: id, as: principal)
+        try await access.require(.domainRead, in: id, as: principal)
         guard let domain = try await store.domain(id) else { throw Self.notFound }
         return domain
     }
@@ -41,7 +42,7 @@ struct Domains: Sendable {
     }
 
     func update(_ id: DomainID, _ changes: TenantChanges, as principal: Principal) async throws -> Tenant {
-        try await require(.admin, in: id, as: principal)
+        try await access.require(.domainManage, in: id, as: principal)
         try check(changes)
         guard let domain = try await store.update(id, changes, actor: principal.user, now: clock.now()) else {
             throw Self.notFound
@@ -51,48 +52,40 @@ struct Domains: Sendable {
 
     /// Switches a domain; leaving `enabled` ends all sessions that act in it.
     func setStatus(_ id: DomainID, _ status: Tenant.Status, as principal: Principal) async throws -> Tenant {
-        try await require(.admin, in: id, as: principal)
-        let current = try await store.domain(id)
-        if status == .frozen || current?.status == .frozen { try Accounts.requirePlatformAdmin(principal) }
-        guard let domain = try await store.setStatus(id, status, actor: principal.user, now: clock.now()) else {
-            throw Self.notFound
-        }
+        try await access.require(.domainManage, in: id, as: principal)
+        if status == .frozen { try Accounts.requirePlatformAdmin(principal) }
+        guard
+            let domain = try await store.setStatus(
+                id, status, mayThaw: principal.isPlatformAdmin, actor: principal.user, now: clock.now())
+        else { throw Self.notFound }
         return domain
     }
 
+    func members(
+        _ id: DomainID, _ filter: MemberFilter, page: PageRequest, as principal: Principal
+    ) async throws -> ListPage<Member> {
+        try await access.require(.usersRead, in: id, as: principal)
+        return try await store.members(of: id, filter, page: page)
+    }
+
     /// Gives users a role; sessions in which they had another one end.
-    func assign(_ users: [UserID], role: Role, in id: DomainID, as principal: Principal) async throws {
-        try await require(.admin, in: id, as: principal)
-        guard role != .none, !users.isEmpty, users.count <= HTTPLimits.pageSize else {
-            throw ServiceError(
-                .malformed, reason: "invalid-assignment",
-                "1 to \(HTTPLimits.pageSize) user_ids and one of admin, editor, viewer are needed")
-        }
-        try await store.assign(users, role: role, in: id, actor: principal.user, now: clock.now())
+    func assign(_ users: [UserID], role: RoleReference, in id: DomainID, as principal: Principal) async throws {
+        let own = try await access.require(.usersManage, in: id, as: principal)
+        try Self.checkCount(users)
+        try await store.assign(users, role: role, in: id, by: own, actor: principal.user, now: clock.now())
     }
 
     /// Takes users out; their sessions in the domain end.
     func unassign(_ users: [UserID], in id: DomainID, as principal: Principal) async throws {
-        try await require(.admin, in: id, as: principal)
-        guard !users.isEmpty, users.count <= HTTPLimits.pageSize else {
-            throw ServiceError(
-                .malformed, reason: "invalid-assignment", "1 to \(HTTPLimits.pageSize) user_ids are needed")
-        }
-        try await store.unassign(users, in: id, actor: principal.user, now: clock.now())
+        let own = try await access.require(.usersManage, in: id, as: principal)
+        try Self.checkCount(users)
+        try await store.unassign(users, in: id, by: own, actor: principal.user, now: clock.now())
     }
 
-    /// The role is looked up, not taken from the token: a token acts in one domain, and this may be another.
-    private func require(_ role: Role, in id: DomainID, as principal: Principal) async throws {
-        if principal.isPlatformAdmin {
-            guard try await store.domain(id) != nil else { throw Self.notFound }
-            return
-        }
-        // Not a member: not told apart from no such domain, so that identifiers cannot be probed.
-        guard let held = try await store.role(of: principal.user, in: id) else { throw Self.notFound }
-        guard held >= role else {
+    static func checkCount(_ users: [UserID]) throws(ServiceError) {
+        guard (1...HTTPLimits.pageSize).contains(users.count) else {
             throw ServiceError(
-                .forbidden, reason: "role-too-low",
-                "this needs the role \(role.rawValue) in the domain, and you have \(held.rawValue)")
+                .malformed, reason: "invalid-assignment", "1 to \(HTTPLimits.pageSize) users are needed")
         }
     }
 
@@ -104,4 +97,13 @@ struct Domains: Sendable {
     }
 
     static let notFound = ServiceError(.notFound, reason: "unknown-domain", "there is no such domain")
+}
+
+/// Which members are asked for.
+struct MemberFilter: Sendable {
+    /// Part of the name or the identity, whatever the case.
+    var name: String?
+    var role: Role?
+    var group: GroupID?
+    var customRole: RoleID?
 }

@@ -3,7 +3,7 @@ import Core
 import Identity
 import ServiceKit
 
-/// Verifies tokens where they are made: the signature by the own keys, the session by the database, so that a revocation holds with the next request.
+/// Verifies tokens where they are made: the signature by the own keys, the session or key by the database, so that a revocation holds with the next request.
 struct LocalTokenVerifier: AccessTokenVerifier {
     let store: UsersStore
     let signer: TokenSigner
@@ -11,6 +11,11 @@ struct LocalTokenVerifier: AccessTokenVerifier {
 
     func verify(_ token: String) async throws(ServiceError) -> Principal {
         do {
+            if KeyToken.isKey(token) {
+                let key = try await store.identifyKey(hash: SecretKey.hash(token), now: clock.now())
+                guard let key else { throw ServiceError.invalidKey }
+                return key.principal
+            }
             let claims = try await signer.validate(token)
             guard try await store.isLive(claims.sid, user: claims.sub) else { throw AccessTokenFault.revoked }
             return claims.principal

@@ -16,9 +16,8 @@ struct LockOutPolicy: Sendable, Equatable {
 
     /// - Returns: nil while there is nothing to wait for.
     func waitSeconds(afterFailures count: Int64) -> Int64? {
-        let excess = count - Int64(failures)
-        guard excess >= 0 else { return nil }
+        guard count >= failures else { return nil }
         // Twelve doublings of a second pass the longest wait.
-        return min(Self.longestWaitSeconds, firstWaitSeconds << min(excess, 12))
+        return min(Self.longestWaitSeconds, firstWaitSeconds << min(count - Int64(failures), 12))
     }
 }

@@ -51,21 +51,36 @@ struct Sessions: Sendable {
         if gate.hasher.needsRehash(proven.passwordHash) {
             try await store.rehash(user.id, from: proven.passwordHash, to: try await gate.hasher.hash(secret))
         }
+        // Again when the rights change between being looked up and being a session's: rare enough for a few times to be enough.
+        for _ in 0..<Self.attempts {
+            guard let tokens = try await begin(for: user, in: domain) else { continue }
+            logins.with("succeeded").increment()
+            return tokens
+        }
+        throw ServiceError(
+            .unavailable, reason: "rights-changing", "your rights are being changed; try again", retryAfterSeconds: 1)
+    }
+
+    /// - Returns: nil when the user's rights changed meanwhile.
+    private func begin(for proven: User, in domain: DomainID?) async throws -> Tokens? {
+        guard let user = try await store.user(proven.id) else { return nil }
         let refresh = SecretKey.generate()
         let session = SessionID.new()
         let now = clock.now()
         let place = try await place(of: user, wanted: domain)
-        let principal = Principal(
-            user: user.id, session: session, domain: place?.domain, role: place?.role ?? .none,
-            isPlatformAdmin: user.isAdmin)
-        let access = try await signer.sign(principal, now: now)
-        try await store.begin(
-            SessionRecord(
-                id: session, user: user.id, domain: place?.domain, createdAt: now,
-                expiresAt: now + refreshLifetimeSeconds * 1_000_000_000, lastTokenExpiresAt: access.expiresAt),
-            refreshHash: SecretKey.hash(refresh))
-        logins.with("succeeded").increment()
-        return Tokens(access: access.token, refresh: refresh)
+        let access = try await signer.sign(Self.principal(user, session, place), now: now)
+        let record = SessionRecord(
+            id: session, user: user.id, domain: place?.domain, createdAt: now,
+            expiresAt: now + refreshLifetimeSeconds * 1_000_000_000, lastTokenExpiresAt: access.expiresAt)
+        let hasBegun = try await store.begin(
+            record, refreshHash: SecretKey.hash(refresh), isAdmin: user.isAdmin, rightsVersion: place?.version)
+        return hasBegun ? Tokens(access: access.token, refresh: refresh) : nil
+    }
+
+    private static func principal(_ user: User, _ session: SessionID, _ place: Place?) -> Principal {
+        Principal(
+            user: user.id, session: session, domain: place?.domain, role: place?.rights.role ?? .none,
+            isPlatformAdmin: user.isAdmin, grants: place?.rights.grants)
     }
 
     /// Exchanges a refresh token for a new pair. The old one is spent; when it comes again, somebody copied it, and the whole session ends
@@ -81,10 +96,7 @@ struct Sessions: Sendable {
         }
         // Signed before the exchange is committed: a token that nobody gets does no harm, a spent refresh token without successor would.
         let place = try await session.domain.flatMapAsync { try await self.place(of: user, wanted: $0) }
-        let principal = Principal(
-            user: user.id, session: session.id, domain: place?.domain, role: place?.role ?? .none,
-            isPlatformAdmin: user.isAdmin)
-        let access = try await signer.sign(principal, now: now)
+        let access = try await signer.sign(Self.principal(user, session.id, place), now: now)
         let outcome = try await store.rotate(
             refreshHash: hash, to: SecretKey.hash(replacement), now: now,
             expiresAt: now + refreshLifetimeSeconds * 1_000_000_000, lastTokenExpiresAt: access.expiresAt)
@@ -116,28 +128,42 @@ struct Sessions: Sendable {
         try await store.revoke(session.id, reason: "logged-out", actor: session.user, now: clock.now())
     }
 
-    /// The domain that a token will act in, with the user's role there.
-    private func place(of user: User, wanted: DomainID?) async throws -> Membership? {
-        if let wanted {
-            guard let domain = try await store.domain(wanted), let role = try await role(of: user, in: domain) else {
+    /// The domain that a token acts in, with the user's rights there.
+    private struct Place {
+        var domain: DomainID
+        var rights: Rights
+        /// nil: the rights do not hang on the domain.
+        var version: Int64?
+    }
+
+    private func place(of user: User, wanted: DomainID?) async throws -> Place? {
+        guard let id = wanted ?? user.defaultDomain, let (place, status) = try await standing(of: user, in: id) else {
+            guard wanted == nil else {
                 throw ServiceError(
                     .forbidden, reason: "not-a-member", "you are not a member of this domain, or there is none")
             }
-            guard domain.status == .enabled else {
-                throw ServiceError(.forbidden, reason: "domain-not-enabled", "the domain is \(domain.status.rawValue)")
-            }
-            return Membership(domain: domain.id, user: user.id, role: role)
+            return nil
         }
-        guard let usual = user.defaultDomain, let domain = try await store.domain(usual), domain.status == .enabled,
-            let role = try await role(of: user, in: domain)
-        else { return nil }
-        return Membership(domain: domain.id, user: user.id, role: role)
+        guard status == .enabled else {
+            guard wanted == nil else {
+                throw ServiceError(.forbidden, reason: "domain-not-enabled", "the domain is \(status.rawValue)")
+            }
+            return nil
+        }
+        return place
     }
 
-    private func role(of user: User, in domain: Tenant) async throws -> Role? {
-        if user.isAdmin { return .admin }
-        return try await store.role(of: user.id, in: domain.id)
+    /// - Returns: nil when there is no such domain or the user is no member of it.
+    private func standing(of user: User, in domain: DomainID) async throws -> (Place, Tenant.Status)? {
+        if user.isAdmin {
+            guard let tenant = try await store.domain(domain) else { return nil }
+            return (Place(domain: domain, rights: Rights(role: .admin)), tenant.status)
+        }
+        guard let held = try await store.rights(of: user.id, in: domain) else { return nil }
+        return (Place(domain: domain, rights: held.rights, version: held.version), held.status)
     }
+
+    private static let attempts = 5
 
     static let unknownRefreshToken = ServiceError(
         .unauthenticated, reason: "invalid-refresh-token", "the refresh token is not valid")

@@ -33,10 +33,3 @@ struct TenantChanges: Sendable {
     var tags: [String]?
     var metadata: JSONValue?
 }
-
-/// A user's place in a domain.
-struct Membership: Sendable, Equatable {
-    var domain: DomainID
-    var user: UserID
-    var role: Role
-}

@@ -24,6 +24,7 @@ struct UsersHousekeeping: Service, CustomStringConvertible {
                     try await store.deleteEndedSessions(now: now)
                     try await store.deleteOldLoginFailures(now: now)
                     try await store.deleteOldPasswordResets(now: now)
+                    try await store.deleteOldInvitations(now: now)
                     lockedIdentities.set(Double(try await store.lockedIdentities(now: now)))
                 } catch {
                     logger.warning("housekeeping failed and will be tried again", metadata: ["error": "\(error)"])

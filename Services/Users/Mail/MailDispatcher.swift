@@ -114,7 +114,14 @@ struct MailDispatcher: Service, CustomStringConvertible {
         case .identityChanged:
             return texts.identityChanged(to: to, time: mail.createdAt)
         case .invitation:
-            return nil
+            guard let subject = mail.subject,
+                let invitation = try await store.invitation(
+                    InvitationID(high: subject.high, low: subject.low), now: clock.now())
+            else { return nil }
+            let token = SecretKey.generate()
+            try await store.setInvitationToken(invitation.id, hash: SecretKey.hash(token))
+            return texts.invitation(
+                to: to, domain: invitation.domainName, token: token, until: invitation.expiresAt)
         }
     }
 }

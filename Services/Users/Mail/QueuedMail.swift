@@ -45,6 +45,6 @@ enum MailLimits {
     /// - Parameter attempts: those that have failed, at least 1.
     static func retryNanoseconds(afterAttempts attempts: Int64) -> Int64 {
         // Nine doublings of two seconds pass ten minutes.
-        min(longestRetryNanoseconds, firstRetryNanoseconds << max(0, min(attempts - 1, 9)))
+        min(longestRetryNanoseconds, firstRetryNanoseconds << (min(max(attempts, 1), 10) - 1))
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of JSON members are the API's, in snake case.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Core
 import HTTPKit
 import Identity
@@ -21,17 +22,18 @@ struct DomainRoutes: Sendable {
     private struct Assignment: Decodable, Sendable {
         var user_ids: [UserID]
         var role: String?
+        var role_id: RoleID?
+        /// v0.14's word.
         var relation: String?
 
-        /// v0.14 says `relation`: administrator, editor, viewer, member.
-        func parsedRole() throws(ServiceError) -> Role {
-            switch role ?? relation {
-            case "admin"?, "administrator"?: return .admin
-            case "editor"?: return .editor
-            case "viewer"?, "member"?: return .viewer
-            default:
-                throw ServiceError(.malformed, reason: "invalid-value", "'role' must be one of admin, editor, viewer")
+        func parsedRole() throws(ServiceError) -> RoleReference {
+            if let role_id { return .custom(role_id) }
+            guard let role = (role ?? relation).flatMap(RoleReference.init) else {
+                throw ServiceError(
+                    .malformed, reason: "invalid-value",
+                    "'role' must be one of admin, editor, viewer, or the identifier of a role of the domain")
             }
+            return role
         }
     }
 
@@ -50,7 +52,8 @@ struct DomainRoutes: Sendable {
         routes.post(
             "/domains",
             Operation(
-                "Create a domain; its creator is its administrator", tag: "domains", requestBody: Self.bodySchema,
+                "Create a domain; its creator is its administrator", tag: "domains", scope: .session,
+                requestBody: Self.bodySchema,
                 responseBody: DomainRepresentation.schema, successStatus: 201, errors: [409])
         ) { request, context in
             let body = try await JSONBody.decode(Body.self, from: request)
@@ -66,18 +69,19 @@ struct DomainRoutes: Sendable {
         routes.get(
             "/domains",
             Operation(
-                "List the domains one is a member of", tag: "domains",
+                "List the domains one is a member of", tag: "domains", scope: .session,
                 parameters: QueryParameter.paging + QueryParameter.filters,
                 responseBody: pageSchema("domains", of: DomainRepresentation.schema))
         ) { request, context in
             let query = try QueryParameters(request)
             let page = try PageRequest(query)
             let list = try await domains.list(EntityFilter(query), page: page, as: context.requirePrincipal())
-            return try JSONBody.response(DomainPage(list, page))
+            return try JSONBody.response(PageRepresentation(list, page, "domains", DomainRepresentation.init))
         }
         routes.get(
             "/domains/:id",
-            Operation("A domain", tag: "domains", responseBody: DomainRepresentation.schema, errors: [404])
+            Operation(
+                "A domain", tag: "domains", scope: .handler, responseBody: DomainRepresentation.schema, errors: [404])
         ) { _, context in
             let domain = try await domains.domain(context.identifier("id"), as: context.requirePrincipal())
             return try JSONBody.response(DomainRepresentation(domain))
@@ -85,7 +89,7 @@ struct DomainRoutes: Sendable {
         routes.patch(
             "/domains/:id",
             Operation(
-                "Change a domain (its administrators)", tag: "domains", requestBody: Self.bodySchema,
+                "Change a domain (its administrators)", tag: "domains", scope: .handler, requestBody: Self.bodySchema,
                 responseBody: DomainRepresentation.schema, errors: [404, 409])
         ) { request, context in
             let body = try await JSONBody.decode(Body.self, from: request)
@@ -104,7 +108,8 @@ struct DomainRoutes: Sendable {
             routes.post(
                 "/domains/:id/\(verb)",
                 Operation(
-                    "Switch a domain: \(verb)", tag: "domains", responseBody: DomainRepresentation.schema,
+                    "Switch a domain: \(verb)", tag: "domains", scope: .handler,
+                    responseBody: DomainRepresentation.schema,
                     errors: [404])
             ) { _, context in
                 let domain = try await domains.setStatus(
@@ -114,15 +119,36 @@ struct DomainRoutes: Sendable {
         }
     }
 
+    private static let memberParameters: [QueryParameter] = [
+        QueryParameter("name", "Only those whose name or identity contains this, whatever the case."),
+        QueryParameter(
+            "role", "Only those with this built-in role of their own.",
+            schema: ["type": "string", "enum": ["none", "viewer", "editor", "admin"]]),
+    ]
+
     private func addMembers(to routes: RouteTable) {
+        routes.get(
+            "/domains/:id/users",
+            Operation(
+                "List the domain's members", tag: "domains", scope: .handler,
+                parameters: QueryParameter.paging + Self.memberParameters,
+                responseBody: pageSchema("users", of: MemberRepresentation.schema), errors: [404])
+        ) { request, context in
+            let query = try QueryParameters(request)
+            let page = try PageRequest(query)
+            let filter = MemberFilter(name: query["name"], role: try query.choice("role"))
+            let list = try await domains.members(
+                context.identifier("id"), filter, page: page, as: context.requirePrincipal())
+            return try JSONBody.response(PageRepresentation(list, page, "users", MemberRepresentation.init))
+        }
         routes.post(
             "/domains/:id/users/assign",
             Operation(
-                "Give users a role in the domain", tag: "domains",
+                "Give users a role in the domain", tag: "domains", scope: .handler,
                 requestBody: .objectSchema(
                     [
                         "user_ids": .arraySchema(of: .uuidSchema),
-                        "role": ["type": "string", "enum": ["admin", "editor", "viewer"]],
+                        "role": ["type": "string", "description": "admin, editor, viewer, or a role's identifier"],
                     ], required: ["user_ids", "role"]), successStatus: 201, errors: [404, 422])
         ) { request, context in
             let body = try await JSONBody.decode(Assignment.self, from: request)
@@ -133,12 +159,11 @@ struct DomainRoutes: Sendable {
         routes.post(
             "/domains/:id/users/unassign",
             Operation(
-                "Take users out of the domain", tag: "domains",
-                requestBody: .objectSchema(["user_ids": .arraySchema(of: .uuidSchema)], required: ["user_ids"]),
-                successStatus: 204, errors: [404])
+                "Take users out of the domain", tag: "domains", scope: .handler,
+                requestBody: UserListBody.schema, successStatus: 204, errors: [404, 422])
         ) { request, context in
-            let body = try await JSONBody.decode(Assignment.self, from: request)
-            try await domains.unassign(body.user_ids, in: context.identifier("id"), as: context.requirePrincipal())
+            let users = try await JSONBody.decode(UserListBody.self, from: request).users()
+            try await domains.unassign(users, in: context.identifier("id"), as: context.requirePrincipal())
             return Response(status: .noContent)
         }
     }

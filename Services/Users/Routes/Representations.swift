@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of JSON members are the API's, in snake case.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Core
 import HTTPKit
 import Observability
@@ -88,36 +89,4 @@ func pageSchema(_ name: String, of element: JSONValue) -> JSONValue {
             "total": .integerSchema, "offset": .integerSchema, "limit": .integerSchema, "next_cursor": .stringSchema,
             name: .arraySchema(of: element),
         ], required: ["total", "offset", "limit", name])
-}
-
-struct UserPage: Encodable {
-    var total: Int
-    var offset: Int
-    var limit: Int
-    var next_cursor: String?
-    var users: [UserRepresentation]
-
-    init(_ page: ListPage<User>, _ request: PageRequest) {
-        total = page.total
-        offset = request.offset
-        limit = request.limit
-        next_cursor = page.next.map(PageRequest.encodeCursor)
-        users = page.elements.map(UserRepresentation.init)
-    }
-}
-
-struct DomainPage: Encodable {
-    var total: Int
-    var offset: Int
-    var limit: Int
-    var next_cursor: String?
-    var domains: [DomainRepresentation]
-
-    init(_ page: ListPage<Tenant>, _ request: PageRequest) {
-        total = page.total
-        offset = request.offset
-        limit = request.limit
-        next_cursor = page.next.map(PageRequest.encodeCursor)
-        domains = page.elements.map(DomainRepresentation.init)
-    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of JSON members are the API's, in snake case.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import Core
 import HTTPKit
 import Identity
@@ -122,6 +123,7 @@ struct TokenRoutes: Sendable {
                 try await sessions.revoke(refreshToken: token)
             } else {
                 let principal = try await sessions.principal(of: BearerToken.require(request))
+                try principal.requireSession()
                 try await sessions.revoke(principal.session, actor: principal.user)
             }
             return Response(status: .noContent)

@@ -53,7 +53,7 @@ struct UserAccessRoutes: Sendable {
         routes.patch(
             "/users/secret",
             Operation(
-                "Change the own password; all other sessions end", tag: "users",
+                "Change the own password; all other sessions end", tag: "users", scope: .session,
                 requestBody: .objectSchema(
                     ["old_secret": .stringSchema, "new_secret": .stringSchema], required: ["old_secret", "new_secret"]),
                 responseBody: UserRepresentation.schema, errors: [404])
@@ -63,7 +63,7 @@ struct UserAccessRoutes: Sendable {
         routes.patch(
             "/password",
             Operation(
-                "Change the own password (Mainflux 0.13); all other sessions end", tag: "users",
+                "Change the own password (Mainflux 0.13); all other sessions end", tag: "users", scope: .session,
                 requestBody: .objectSchema(
                     ["old_password": .stringSchema, "password": .stringSchema], required: ["old_password", "password"]),
                 responseBody: .objectSchema(["msg": .stringSchema], required: ["msg"]), successStatus: 201,
@@ -85,7 +85,7 @@ struct UserAccessRoutes: Sendable {
             routes.patch(
                 "/users/:id/\(member)",
                 Operation(
-                    "Change what a user logs in with; the own needs the password, too", tag: "users",
+                    "Change what a user logs in with; the own needs the password, too", tag: "users", scope: .session,
                     requestBody: .objectSchema([member: .stringSchema, "secret": .stringSchema], required: [member]),
                     responseBody: UserRepresentation.schema, errors: [404, 409])
             ) { request, context in
@@ -106,6 +106,7 @@ struct UserAccessRoutes: Sendable {
             "/users/:id/role",
             Operation(
                 "Make a user an administrator of the installation, or no longer (administrators)", tag: "users",
+                scope: .session,
                 requestBody: .objectSchema(
                     ["role": ["type": "string", "enum": ["admin", "user"]]], required: ["role"]),
                 responseBody: UserRepresentation.schema, errors: [404, 422])
@@ -119,6 +120,7 @@ struct UserAccessRoutes: Sendable {
             "/users/:id/unlock",
             Operation(
                 "Let a user who failed to log in too often try again at once (administrators)", tag: "users",
+                scope: .session,
                 responseBody: UserRepresentation.schema, errors: [404])
         ) { _, context in
             let user = try await accounts.unlock(context.identifier("id"), as: context.requirePrincipal())

@@ -94,6 +94,7 @@ struct UserRoutes: Sendable {
     private func registrar(_ request: Request) async throws -> UserID? {
         if allowsSelfRegistration, request.headers[.authorization] == nil { return nil }
         let principal = try await verifier.verify(BearerToken.require(request))
+        try principal.requireSession()
         if !allowsSelfRegistration { try Accounts.requirePlatformAdmin(principal) }
         return principal.user
     }
@@ -103,18 +104,19 @@ struct UserRoutes: Sendable {
             routes.get(
                 path,
                 Operation(
-                    "List users (administrators)", tag: "users",
+                    "List users (administrators)", tag: "users", scope: .session,
                     parameters: QueryParameter.paging + QueryParameter.filters + Self.listParameters,
                     responseBody: pageSchema("users", of: UserRepresentation.schema))
             ) { request, context in
                 let query = try QueryParameters(request)
                 let page = try PageRequest(query)
                 let users = try await accounts.list(Self.filter(query), page: page, as: context.requirePrincipal())
-                return try JSONBody.response(UserPage(users, page))
+                return try JSONBody.response(PageRepresentation(users, page, "users", UserRepresentation.init))
             }
         }
         routes.get(
-            "/users/profile", Operation("Who I am", tag: "users", responseBody: UserRepresentation.schema)
+            "/users/profile",
+            Operation("Who I am", tag: "users", scope: .handler, responseBody: UserRepresentation.schema)
         ) { _, context in
             let principal = try context.requirePrincipal()
             return try await JSONBody.response(UserRepresentation(accounts.user(principal.user, as: principal)))
@@ -122,7 +124,8 @@ struct UserRoutes: Sendable {
         routes.get(
             "/users/:id",
             Operation(
-                "A user: oneself, or any for administrators", tag: "users", responseBody: UserRepresentation.schema,
+                "A user: oneself, or any for administrators", tag: "users", scope: .session,
+                responseBody: UserRepresentation.schema,
                 errors: [404])
         ) { _, context in
             let user = try await accounts.user(context.identifier("id"), as: context.requirePrincipal())
@@ -153,7 +156,7 @@ struct UserRoutes: Sendable {
         routes.patch(
             "/users/profile",
             Operation(
-                "Change the own name, tags or metadata", tag: "users", requestBody: Self.updateSchema,
+                "Change the own name, tags or metadata", tag: "users", scope: .session, requestBody: Self.updateSchema,
                 responseBody: UserRepresentation.schema)
         ) { request, context in
             let principal = try context.requirePrincipal()
@@ -162,7 +165,8 @@ struct UserRoutes: Sendable {
         routes.put(
             "/users",
             Operation(
-                "Change the own metadata (Mainflux 0.13)", tag: "users", requestBody: Self.updateSchema,
+                "Change the own metadata (Mainflux 0.13)", tag: "users", scope: .session,
+                requestBody: Self.updateSchema,
                 responseBody: UserRepresentation.schema)
         ) { request, context in
             let principal = try context.requirePrincipal()
@@ -171,7 +175,7 @@ struct UserRoutes: Sendable {
         routes.patch(
             "/users/:id",
             Operation(
-                "Change a user's name, tags or metadata", tag: "users", requestBody: Self.updateSchema,
+                "Change a user's name, tags or metadata", tag: "users", scope: .session, requestBody: Self.updateSchema,
                 responseBody: UserRepresentation.schema, errors: [404])
         ) { request, context in
             try await update(context.identifier("id"), request, context.requirePrincipal())
@@ -179,7 +183,7 @@ struct UserRoutes: Sendable {
         routes.patch(
             "/users/:id/tags",
             Operation(
-                "Change a user's tags", tag: "users",
+                "Change a user's tags", tag: "users", scope: .session,
                 requestBody: .objectSchema(["tags": .arraySchema(of: .stringSchema)], required: ["tags"]),
                 responseBody: UserRepresentation.schema, errors: [404])
         ) { request, context in
@@ -192,7 +196,7 @@ struct UserRoutes: Sendable {
             routes.post(
                 "/users/:id/\(verb)",
                 Operation(
-                    "Switch a user: \(verb) (administrators)", tag: "users",
+                    "Switch a user: \(verb) (administrators)", tag: "users", scope: .session,
                     responseBody: UserRepresentation.schema,
                     errors: [404, 422])
             ) { _, context in

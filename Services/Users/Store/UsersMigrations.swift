@@ -127,5 +127,120 @@ enum UsersMigrations {
                 CREATE INDEX password_resets_user ON password_resets (user_id);
                 CREATE INDEX password_resets_expiry ON password_resets (expires_at);
                 """),
+        Migration(
+            number: 6, name: "create-roles-and-groups",
+            sql: """
+                -- Counts changes of rights, so that no session begins with those of before.
+                ALTER TABLE domains ADD COLUMN rights_version bigint NOT NULL DEFAULT 0;
+                -- 'none': a member by custom roles or groups only.
+                ALTER TABLE memberships DROP CONSTRAINT memberships_role_check;
+                ALTER TABLE memberships ADD CONSTRAINT memberships_role_check
+                    CHECK (role IN ('none', 'viewer', 'editor', 'admin'));
+
+                CREATE TABLE roles (
+                    id uuid PRIMARY KEY,
+                    domain_id uuid NOT NULL REFERENCES domains ON DELETE CASCADE,
+                    name text NOT NULL,
+                    actions text[] NOT NULL,
+                    created_by uuid NOT NULL,
+                    created_at bigint NOT NULL,
+                    updated_at bigint NOT NULL,
+                    -- What refers to a role names the domain, too: nothing is shared between domains.
+                    UNIQUE (domain_id, id)
+                );
+                CREATE UNIQUE INDEX roles_name ON roles (domain_id, lower(name));
+                CREATE TABLE role_members (
+                    role_id uuid NOT NULL,
+                    domain_id uuid NOT NULL,
+                    user_id uuid NOT NULL,
+                    PRIMARY KEY (role_id, user_id),
+                    FOREIGN KEY (domain_id, role_id) REFERENCES roles (domain_id, id) ON DELETE CASCADE,
+                    FOREIGN KEY (domain_id, user_id) REFERENCES memberships ON DELETE CASCADE
+                );
+                CREATE INDEX role_members_user ON role_members (domain_id, user_id);
+
+                CREATE TABLE user_groups (
+                    id uuid PRIMARY KEY,
+                    domain_id uuid NOT NULL REFERENCES domains ON DELETE CASCADE,
+                    name text NOT NULL,
+                    metadata jsonb NOT NULL,
+                    role text NOT NULL CHECK (role IN ('none', 'viewer', 'editor', 'admin')),
+                    created_by uuid NOT NULL,
+                    created_at bigint NOT NULL,
+                    updated_at bigint NOT NULL,
+                    UNIQUE (domain_id, id)
+                );
+                CREATE UNIQUE INDEX user_groups_name ON user_groups (domain_id, lower(name));
+                CREATE TABLE user_group_members (
+                    group_id uuid NOT NULL,
+                    domain_id uuid NOT NULL,
+                    user_id uuid NOT NULL,
+                    PRIMARY KEY (group_id, user_id),
+                    FOREIGN KEY (domain_id, group_id) REFERENCES user_groups (domain_id, id) ON DELETE CASCADE,
+                    FOREIGN KEY (domain_id, user_id) REFERENCES memberships ON DELETE CASCADE
+                );
+                CREATE INDEX user_group_members_user ON user_group_members (domain_id, user_id);
+                CREATE TABLE user_group_roles (
+                    group_id uuid NOT NULL,
+                    role_id uuid NOT NULL,
+                    domain_id uuid NOT NULL,
+                    PRIMARY KEY (group_id, role_id),
+                    FOREIGN KEY (domain_id, group_id) REFERENCES user_groups (domain_id, id) ON DELETE CASCADE,
+                    FOREIGN KEY (domain_id, role_id) REFERENCES roles (domain_id, id) ON DELETE CASCADE
+                );
+                CREATE INDEX user_group_roles_role ON user_group_roles (domain_id, role_id);
+                """),
+        Migration(
+            number: 7, name: "create-api-keys",
+            sql: """
+                CREATE TABLE api_keys (
+                    id uuid PRIMARY KEY,
+                    -- How the secret begins.
+                    kind text NOT NULL CHECK (kind IN ('martlet_key_', 'martlet_pat_')),
+                    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+                    domain_id uuid NOT NULL REFERENCES domains ON DELETE CASCADE,
+                    name text NOT NULL,
+                    note text NOT NULL,
+                    -- SHA-256 of the secret; the secret itself is nowhere.
+                    hash text NOT NULL UNIQUE,
+                    hint text NOT NULL,
+                    -- {"things:read": ["*"]}; NULL: everything that the user may do in the domain.
+                    scopes jsonb,
+                    created_at bigint NOT NULL,
+                    updated_at bigint NOT NULL,
+                    expires_at bigint,
+                    last_used_at bigint,
+                    revoked_at bigint
+                );
+                CREATE INDEX api_keys_user ON api_keys (user_id);
+                CREATE INDEX api_keys_domain ON api_keys (domain_id);
+                """),
+        Migration(
+            number: 8, name: "create-invitations",
+            sql: """
+                CREATE TABLE invitations (
+                    id uuid PRIMARY KEY,
+                    domain_id uuid NOT NULL REFERENCES domains ON DELETE CASCADE,
+                    -- Whom it is for, when it is known; who invited by identity does not learn it.
+                    user_id uuid REFERENCES users ON DELETE CASCADE,
+                    identity text,
+                    role text CHECK (role IN ('viewer', 'editor', 'admin')),
+                    role_id uuid,
+                    -- SHA-256 of the token in the mail.
+                    token_hash text,
+                    invited_by uuid NOT NULL,
+                    created_at bigint NOT NULL,
+                    expires_at bigint NOT NULL,
+                    rejected_at bigint,
+                    CHECK (user_id IS NOT NULL OR identity IS NOT NULL),
+                    CHECK ((role IS NULL) <> (role_id IS NULL)),
+                    FOREIGN KEY (domain_id, role_id) REFERENCES roles (domain_id, id) ON DELETE CASCADE
+                );
+                CREATE UNIQUE INDEX invitations_user ON invitations (domain_id, user_id);
+                CREATE UNIQUE INDEX invitations_identity ON invitations (domain_id, lower(identity));
+                CREATE INDEX invitations_of_user ON invitations (user_id);
+                CREATE UNIQUE INDEX invitations_token ON invitations (token_hash);
+                CREATE INDEX invitations_expiry ON invitations (expires_at);
+                """),
     ]
 }

@@ -18,7 +18,7 @@ extension UsersStore {
 
     /// - Throws: `conflict` when the route is taken.
     func insert(_ domain: Tenant) async throws {
-        try await conflicting {
+        try await conflicting(Self.routeTaken) {
             try await change { connection in try await insert(domain, on: connection) }
         }
     }
@@ -58,7 +58,7 @@ extension UsersStore {
     /// - Returns: nil when there is no such domain.
     func update(_ id: DomainID, _ changes: TenantChanges, actor: UserID, now: Int64) async throws -> Tenant? {
         let metadata = try changes.metadata.map(Self.json)
-        return try await conflicting {
+        return try await conflicting(Self.routeTaken) {
             try await change { connection in
                 let rows = try await connection.execute(
                     """
@@ -75,12 +75,20 @@ extension UsersStore {
         }
     }
 
+    /// - Parameter mayThaw: whether who does it may let a frozen domain be anything else.
     /// - Returns: nil when there is no such domain.
-    func setStatus(_ id: DomainID, _ status: Tenant.Status, actor: UserID, now: Int64) async throws -> Tenant? {
+    func setStatus(
+        _ id: DomainID, _ status: Tenant.Status, mayThaw: Bool, actor: UserID, now: Int64
+    ) async throws -> Tenant? {
         try await change { connection in
-            let rows = try await connection.execute(
-                "UPDATE domains SET status = \(status.rawValue), updated_at = \(now) WHERE id = \(id) RETURNING id")
-            guard !rows.isEmpty else { return nil }
+            let rows = try await connection.execute("SELECT status FROM domains WHERE id = \(id) FOR UPDATE")
+            guard let old: String = try rows.first?.decode(at: 0) else { return nil }
+            guard mayThaw || old != Tenant.Status.frozen.rawValue else {
+                throw ServiceError(
+                    .forbidden, reason: "domain-frozen", "the installation's administrator has frozen the domain")
+            }
+            try await connection.execute(
+                "UPDATE domains SET status = \(status.rawValue), updated_at = \(now) WHERE id = \(id)")
             try await announce("domain", status.rawValue, at: now, on: connection, domain: id, actor: actor)
             if status != .enabled {
                 try await revokeAll(
@@ -91,59 +99,6 @@ extension UsersStore {
         }
     }
 
-    func role(of user: UserID, in domain: DomainID) async throws -> Role? {
-        let rows = try await pool.execute(
-            "SELECT role FROM memberships WHERE domain_id = \(domain) AND user_id = \(user)")
-        return try rows.first.flatMap { Role(rawValue: try $0.decode(at: 0)) }
-    }
-
-    /// - Throws: `unprocessable` when one of the users does not exist; nothing is changed then.
-    func assign(_ users: [UserID], role: Role, in domain: DomainID, actor: UserID, now: Int64) async throws {
-        do {
-            try await change { connection in
-                for user in Set(users).sorted() {
-                    let changed = try await connection.execute(
-                        """
-                        INSERT INTO memberships (domain_id, user_id, role, created_at)
-                        VALUES (\(domain), \(user), \(role.rawValue), \(now))
-                        ON CONFLICT (domain_id, user_id) DO UPDATE SET role = EXCLUDED.role
-                        WHERE memberships.role <> EXCLUDED.role
-                        RETURNING user_id
-                        """)
-                    guard !changed.isEmpty else { continue }
-                    try await announce(
-                        "membership", "changed", at: now, on: connection, domain: domain, actor: actor, user: user)
-                    try await revokeAll(
-                        "user_id = \(user) AND domain_id = \(domain)", reason: "role-changed", actor: actor, now: now,
-                        on: connection)
-                }
-            }
-        } catch let error as PostgresError where error.isForeignKeyViolation {
-            throw ServiceError(.unprocessable, reason: "unknown-user", "one of user_ids is no user")
-        }
-    }
-
-    func unassign(_ users: [UserID], in domain: DomainID, actor: UserID, now: Int64) async throws {
-        try await change { connection in
-            for user in Set(users).sorted() {
-                let removed = try await connection.execute(
-                    "DELETE FROM memberships WHERE domain_id = \(domain) AND user_id = \(user) RETURNING user_id")
-                guard !removed.isEmpty else { continue }
-                try await announce(
-                    "membership", "removed", at: now, on: connection, domain: domain, actor: actor, user: user)
-                try await revokeAll(
-                    "user_id = \(user) AND domain_id = \(domain)", reason: "removed-from-domain", actor: actor,
-                    now: now,
-                    on: connection)
-            }
-        }
-    }
-
-    private func conflicting<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do {
-            return try await body()
-        } catch let error as PostgresError where error.isUniqueViolation {
-            throw ServiceError(.conflict, reason: "route-taken", "there is a domain with this route already")
-        }
-    }
+    private static let routeTaken = ServiceError(
+        .conflict, reason: "route-taken", "there is a domain with this route already")
 }

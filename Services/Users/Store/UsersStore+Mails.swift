@@ -36,11 +36,11 @@ extension UsersStore {
         let isQueued = try await change { connection in
             try await enqueue(.passwordReset, to: identity, now: now, on: connection)
         }
-        guard isQueued else {
-            throw ServiceError(
-                .unavailable, reason: "mail-queue-full", "too many mails wait; try again later", retryAfterSeconds: 60)
-        }
+        guard isQueued else { throw Self.mailQueueFull }
     }
+
+    static let mailQueueFull = ServiceError(
+        .unavailable, reason: "mail-queue-full", "too many mails wait; try again later", retryAfterSeconds: 60)
 
     /// Takes mails that are due, for the time of a lease.
     func takeDueMails(now: Int64) async throws -> [QueuedMail] {

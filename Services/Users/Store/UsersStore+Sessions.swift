@@ -17,22 +17,31 @@ enum Rotation: Sendable, Equatable {
 extension UsersStore {
     /// Stores a session that begins, with its first refresh token.
     ///
-    /// User and domain are locked against being disabled meanwhile: either they see the session and revoke it, or it is not begun.
+    /// User and domain are locked against being disabled and against other rights meanwhile: either they see the session and revoke it, or
+    /// it is not begun.
+    /// - Parameters:
+    ///   - isAdmin: what the token says of the user.
+    ///   - rightsVersion: of the rights that the token says; nil when they do not hang on the domain.
+    /// - Returns: false when the rights have changed since they were looked up; nothing was begun then.
     /// - Throws: `unauthenticated` or `forbidden` when one of them was disabled since the password was checked.
-    func begin(_ session: SessionRecord, refreshHash: String) async throws {
+    func begin(
+        _ session: SessionRecord, refreshHash: String, isAdmin: Bool, rightsVersion: Int64?
+    ) async throws -> Bool {
         try await change { connection in
             let user = try await connection.execute(
-                "SELECT 1 FROM users WHERE id = \(session.user) AND status = 'enabled' FOR SHARE")
-            guard !user.isEmpty else {
+                "SELECT is_admin FROM users WHERE id = \(session.user) AND status = 'enabled' FOR SHARE")
+            guard let isAdminNow: Bool = try user.first?.decode(at: 0) else {
                 throw ServiceError(
                     .unauthenticated, reason: "wrong-credentials", "the identity or the secret is wrong")
             }
+            guard isAdminNow == isAdmin else { return false }
             if let id = session.domain {
                 let domain = try await connection.execute(
-                    "SELECT 1 FROM domains WHERE id = \(id) AND status = 'enabled' FOR SHARE")
-                guard !domain.isEmpty else {
+                    "SELECT rights_version FROM domains WHERE id = \(id) AND status = 'enabled' FOR SHARE")
+                guard let version: Int64 = try domain.first?.decode(at: 0) else {
                     throw ServiceError(.forbidden, reason: "domain-not-enabled", "the domain is not enabled")
                 }
+                guard rightsVersion ?? version == version else { return false }
             }
             try await connection.execute(
                 """
@@ -48,6 +57,7 @@ extension UsersStore {
             try await announce(
                 "session", "created", at: session.createdAt, on: connection, domain: session.domain,
                 actor: session.user, user: session.user, session: session.id)
+            return true
         }
     }
 

@@ -18,7 +18,7 @@ extension UsersStore {
 
     /// - Throws: `conflict` when the identity is taken.
     func insert(_ user: User, passwordHash: String, personalDomain domain: Tenant, actor: UserID?) async throws {
-        do {
+        try await conflicting(Self.identityTaken) {
             try await change { connection in
                 try await connection.execute(
                     """
@@ -31,8 +31,6 @@ extension UsersStore {
                 try await announce("user", "created", at: user.createdAt, on: connection, actor: actor, user: user.id)
                 try await insert(domain, on: connection)
             }
-        } catch let error as PostgresError where error.isUniqueViolation {
-            throw ServiceError(.conflict, reason: "identity-taken", "there is a user with this identity already")
         }
     }
 
@@ -99,8 +97,8 @@ extension UsersStore {
     /// - Returns: nil when there is no such user.
     /// - Throws: `conflict` when the identity is taken.
     func setIdentity(of id: UserID, to identity: String, actor: UserID, now: Int64) async throws -> User? {
-        do {
-            return try await change { connection in
+        try await conflicting(Self.identityTaken) {
+            try await change { connection in
                 let rows = try await connection.execute("SELECT identity FROM users WHERE id = \(id) FOR UPDATE")
                 guard let old: String = try rows.first?.decode(at: 0) else { return nil }
                 try await connection.execute(
@@ -112,8 +110,6 @@ extension UsersStore {
                 return try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first
                     .map(Self.decode)
             }
-        } catch let error as PostgresError where error.isUniqueViolation {
-            throw ServiceError(.conflict, reason: "identity-taken", "there is a user with this identity already")
         }
     }
 
@@ -163,4 +159,7 @@ extension UsersStore {
             return user
         }
     }
+
+    private static let identityTaken = ServiceError(
+        .conflict, reason: "identity-taken", "there is a user with this identity already")
 }

@@ -33,6 +33,24 @@ struct UsersStore: Sendable {
         try await outbox.append(subject: event.subject, payload: payload, on: connection)
     }
 
+    /// Runs a change; what breaks a unique index is refused with `refusal`.
+    func conflicting<Result>(_ refusal: ServiceError, _ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as PostgresError where error.isUniqueViolation {
+            throw refusal
+        }
+    }
+
+    /// Runs a change; what refers to something that is not there is refused with `refusal`.
+    func referring<Result>(_ refusal: ServiceError, _ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as PostgresError where error.isForeignKeyViolation {
+            throw refusal
+        }
+    }
+
     /// JSON as the database takes it.
     static func json(_ value: JSONValue) throws -> PostgresJSON {
         PostgresJSON(text: String(decoding: try JSONEncoder().encode(value), as: UTF8.self))

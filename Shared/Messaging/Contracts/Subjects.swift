@@ -19,6 +19,8 @@ public enum Subjects {
     public static let tokenKeys = "rpc.users.keys"
     /// Empty request → ``RevokedSessions``.
     public static let revokedSessions = "rpc.users.revoked"
+    /// A key's hash → whose it is and what it is good for now.
+    public static let identifyKey = "rpc.users.identify-key"
 }
 
 /// The streams that the bus itself declares at start, and their well-known durable consumers.

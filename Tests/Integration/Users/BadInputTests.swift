@@ -177,7 +177,7 @@ import Testing
             let paths = try #require(document["paths"] as? [String: [String: Any]])
             #expect(paths.count >= 18)
             for (path, operations) in paths {
-                let concrete = path.replacing("{id}", with: UserID.new().description)
+                let concrete = UsersFixture.path(path, id: UserID.new().description)
                 for method in operations.keys {
                     // Without credentials a route that is there answers with anything but 404 and 405.
                     let answer = try await users.client.send(method.uppercased(), concrete)

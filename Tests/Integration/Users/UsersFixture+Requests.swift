@@ -78,6 +78,14 @@ extension UsersFixture {
         return try await client.send(method, path, headers: headers, body: Array(json.utf8))
     }
 
+    /// The path of a template of the document.
+    /// - Parameter absent: for what is named below the first identifier.
+    static func path(_ template: String, id: String, absent: String = UserID.new().description) -> String {
+        ["{role}", "{group}", "{invitation}"].reduce(template.replacing("{id}", with: id)) {
+            $0.replacing($1, with: absent)
+        }
+    }
+
     /// The value of an unlabelled metric, or of one with the labels as they stand in the exposition.
     func metric(_ name: String) async throws -> Double? {
         let lines = try await client.get("/metrics").text.split(separator: "\n")
@@ -112,6 +120,30 @@ extension UsersFixture {
         try await eventually("the verifier is ready") { verifier.isReady }
         try await body(verifier)
         await connection.close()
+    }
+}
+
+extension UsersFixture {
+    /// The real `things` on the same bus.
+    /// - Parameter body: gets a client of it, and what waits until it takes a token.
+    func withThings(
+        _ body: (HTTPClient, _ ready: (TokenPair) async throws -> Void) async throws -> Void
+    ) async throws {
+        let directory = try TemporaryDirectory("users-things")
+        let port = try FreePort.next()
+        let things = try ServiceProcess.start(
+            "things",
+            environment: [
+                "MARTLET_BUS_SOCKET": bus.socket, "MARTLET_THINGS_HTTP_PORT": String(port),
+                "DATABASE_URL": try await PostgresCluster.shared().createDatabase(),
+            ], log: directory.file("things.log"))
+        let client = HTTPClient(port: port)
+        try await body(client) { pair in
+            try await things.wait("things takes the tokens of users") {
+                (try? await client.get("/things", headers: pair.bearer).status) == 200
+            }
+        }
+        await things.kill()
     }
 }
 

@@ -59,6 +59,7 @@ final class UsersFixture: Sendable {
         var all: [String: any Sendable] = [
             "http.port": 0, "bus.socket": bus.socket, "database.url": databaseURL, "admin.email": adminEmail,
             "admin.password": adminPassword, "self.register": true, "password.cost": 10, "logins.per.minute": 1_000,
+            "lockout.failures": 1_000,
         ]
         all.merge(settings) { _, new in new }
         let description = UsersService.description

@@ -189,7 +189,8 @@ let package = Package(
                 name: "UsersTests", dependencies: ["UsersService", "Identity", "Mail", "HTTPKit", "TestKit"],
                 path: "Tests/Integration/Users", exclude: ["smtp_server.py"], swiftSettings: strict),
             .testTarget(
-                name: "ThingsTests", dependencies: ["ThingsService", "AdapterKit", "Identity", "HTTPKit", "TestKit"],
+                name: "ThingsTests",
+                dependencies: ["ThingsService", "AdapterKit", "Identity", "HTTPKit", "Postgres", "TestKit", logging],
                 path: "Tests/Integration/Things", swiftSettings: strict),
             .testTarget(
                 name: "HTTPAdapterTests",

@@ -40,11 +40,18 @@ struct ListQuery: Sendable, Equatable {
     var limit = 10
 }
 
+/// How many entities a list has.
+struct ListTotal: Sendable, Equatable {
+    var count: Int
+    /// False: counting was given up, and there are at least so many.
+    var isExact: Bool
+}
+
 /// A part of a list.
 struct Listing<Item: Sendable>: Sendable {
     var items: [Item]
     /// How many there are in all; not counted for a page that begins at a cursor.
-    var total: Int?
+    var total: ListTotal?
     /// Whether more follow.
     var hasMore: Bool
 }

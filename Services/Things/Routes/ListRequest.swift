@@ -51,7 +51,7 @@ struct PageDocument<Item: Encodable & Sendable>: Encodable, Sendable {
     let member: String
     let items: [Item]
     let query: ListQuery
-    let total: Int?
+    let total: ListTotal?
     let nextCursor: String?
 
     private struct Key: CodingKey {
@@ -65,7 +65,10 @@ struct PageDocument<Item: Encodable & Sendable>: Encodable, Sendable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
-        if let total { try container.encode(total, forKey: Key("total")) }
+        if let total {
+            try container.encode(total.count, forKey: Key("total"))
+            try container.encode(total.isExact, forKey: Key("total_is_exact"))
+        }
         if case .offset(let offset) = query.start { try container.encode(offset, forKey: Key("offset")) }
         try container.encode(query.limit, forKey: Key("limit"))
         try container.encode(query.order.rawValue, forKey: Key("order"))

@@ -55,8 +55,9 @@ enum ThingsSchemas {
     private static func page(_ member: String, of item: JSONValue) -> JSONValue {
         .objectSchema(
             [
-                "total": .integerSchema, "offset": .integerSchema, "limit": .integerSchema, "order": .stringSchema,
-                "direction": .stringSchema, "next_cursor": .stringSchema, member: .arraySchema(of: item),
+                "total": .integerSchema, "total_is_exact": ["type": "boolean"], "offset": .integerSchema,
+                "limit": .integerSchema, "order": .stringSchema, "direction": .stringSchema,
+                "next_cursor": .stringSchema, member: .arraySchema(of: item),
             ], required: ["limit", member])
     }
 

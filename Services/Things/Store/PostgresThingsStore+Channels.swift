@@ -55,12 +55,12 @@ extension PostgresThingsStore {
     func channels(
         _ query: ListQuery, of thing: ThingID?, in domain: DomainID
     ) async throws(ServiceError) -> Listing<Channel> {
-        let connection = thing.map { thing -> SQL in
-            "SELECT FROM connections WHERE connections.thing = \(thing) AND connections.channel = entity.id"
+        let connection = thing.map {
+            ListSQL.Connection(entity: "connections.channel", condition: "connections.thing = \($0)")
         }
         return try await listing(
-            ListSQL(query: query, domain: domain, connection: connection), columns: Self.channelColumns,
-            from: "channels AS entity", Self.decodeChannel)
+            ListSQL(query: query, domain: domain, table: "channels", connection: connection),
+            columns: Self.channelColumns, Self.decodeChannel)
     }
 
     func update(

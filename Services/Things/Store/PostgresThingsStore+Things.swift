@@ -56,12 +56,12 @@ extension PostgresThingsStore {
     func things(
         _ query: ListQuery, on channel: ChannelID?, in domain: DomainID
     ) async throws(ServiceError) -> Listing<Thing> {
-        let connection = channel.map { channel -> SQL in
-            "SELECT FROM connections WHERE connections.channel = \(channel) AND connections.thing = entity.id"
+        let connection = channel.map {
+            ListSQL.Connection(entity: "connections.thing", condition: "connections.channel = \($0)")
         }
         return try await listing(
-            ListSQL(query: query, domain: domain, connection: connection), columns: Self.thingColumns,
-            from: "things AS entity", Self.decodeThing)
+            ListSQL(query: query, domain: domain, table: "things", connection: connection),
+            columns: Self.thingColumns, Self.decodeThing)
     }
 
     func count(things: [ThingID], in domain: DomainID) async throws(ServiceError) -> Int {

@@ -149,7 +149,7 @@ enum OpenAPIDocument {
     private static func live(_ identifier: String, _ parameters: [String]) -> String {
         let references = (parameters + ["lastEventID", "after", "contentType"])
             .map { "{ \"$ref\": \"#/components/parameters/\($0)\" }" }.joined(separator: ", ")
-        let refusals = [400, 401, 403, 404, 406, 426, 503]
+        let refusals = [400, 401, 403, 404, 406, 415, 426, 503]
             .map { "\"\($0)\": { \"$ref\": \"#/components/responses/Problem\" }" }.joined(separator: ", ")
         return """
             {

@@ -186,7 +186,8 @@ let package = Package(
                 name: "PostgresTests", dependencies: ["Core", "Postgres", "TestKit", logging],
                 path: "Tests/Integration/Postgres", swiftSettings: strict),
             .testTarget(
-                name: "UsersTests", dependencies: ["UsersService", "Identity", "Mail", "HTTPKit", "TestKit"],
+                name: "UsersTests",
+                dependencies: ["UsersService", "Identity", "Mail", "Postgres", "HTTPKit", "TestKit"],
                 path: "Tests/Integration/Users", exclude: ["smtp_server.py"], swiftSettings: strict),
             .testTarget(
                 name: "ThingsTests",

@@ -6,17 +6,20 @@ import Identity
 import Logging
 import Messaging
 import NIOCore
+import Synchronization
 
 /// Lets people listen to a channel live, and ends what was taken back.
 ///
-/// A person may listen to the channels of the domain that the token acts in, from the role viewer on. ``run()`` must be running: it hears
-/// of revoked sessions, disabled users and changed channels and ends the streams that they touch at once. A token that expires ends its stream
-/// within ``recheckInterval``.
+/// A person may listen to the channels of the domain that the token or key acts in, with the action ``Identity/Action/messagesRead``. ``run()`` must be
+/// running: it hears of revoked sessions and keys, of disabled users and changed channels, and ends the streams that they touch at once, and
+/// judges the streams anew whose rights may have changed. A token that expires ends its stream within ``recheckInterval``.
 public final class PersonAuthenticator: Sendable {
     /// How often every stream is judged anew: tokens expire, and an event may have been missed.
     static let recheckInterval: Duration = .seconds(30)
     /// Behind a reconnect to the bus, so that the verifier has fetched what was revoked meanwhile.
     static let settlingTime: Duration = .seconds(1)
+    /// Behind a change of rights, so that the verifier, which hears of it by itself, has forgotten what it knew.
+    static let forgettingTime: Duration = .milliseconds(200)
     private static let recheckedAtOnce = 16
 
     let sessions = PersonSessions()
@@ -24,12 +27,18 @@ public final class PersonAuthenticator: Sendable {
     private let things: ThingsClient
     private let verifier: any AccessTokenVerifier
     private let logger: Logger
+    /// Streams that an event has touched, to be judged anew; no more than there are streams.
+    private let due = Mutex<Set<UInt64>>([])
+    private let wakes: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
 
     public init(bus: any Bus, verifier: any AccessTokenVerifier, logger: Logger) {
         self.bus = bus
         self.verifier = verifier
         self.logger = logger
         things = ThingsClient(bus: bus)
+        // One wake-up is as good as many.
+        (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Streams that end with their right, for a gauge.
@@ -38,15 +47,15 @@ public final class PersonAuthenticator: Sendable {
     /// Finds out whether the bearer of `token` may listen to the channel, and watches over it from then on.
     ///
     /// - Parameter onEnd: called once when the right is gone, on any thread; must not block.
-    /// - Throws: `unauthenticated`, `forbidden` (`no-domain`, `role-too-low`), `notFound` (`unknown-channel`), `unavailable`.
+    /// - Throws: `unauthenticated`, `forbidden` (`no-domain`, `action-not-granted`), `notFound` (`unknown-channel`), `unavailable`.
     public func open(
         token: String, channel: ChannelAddress, onEnd: @escaping @Sendable (ServiceError) -> Void
     ) async throws(ServiceError) -> PersonSession {
         let (principal, found) = try await judge(token: token, channel: channel)
         let number = sessions.insert(
             PersonSessions.Session(
-                token: token, user: principal.user, session: principal.session, address: channel, channel: found.id,
-                onEnd: onEnd))
+                token: token, user: principal.user, session: principal.session, domain: found.domain, address: channel,
+                channel: found.id, onEnd: onEnd))
         do throws(ServiceError) {
             // Again, now that events find it: what came between was applied to nothing.
             _ = try await judge(token: token, channel: channel)
@@ -62,7 +71,6 @@ public final class PersonAuthenticator: Sendable {
     ) async throws(ServiceError) -> (Principal, ChannelLookupResponse.Channel) {
         let principal = try await verifier.verify(token)
         let own = try principal.requireDomain()
-        try principal.require(.viewer)
         // A route means something in a domain only; without one in the path it is the token's.
         let address = ChannelAddress(channel.channel, domain: channel.domain ?? .identifier(own))
         let found: ChannelLookupResponse.Channel?
@@ -72,6 +80,7 @@ public final class PersonAuthenticator: Sendable {
             throw .unanswered(error)
         }
         guard let found, found.domain == own else { throw .unknownChannelForPerson }
+        try principal.require(.messagesRead, on: found.id.description)
         return (principal, found)
     }
 
@@ -80,7 +89,8 @@ public final class PersonAuthenticator: Sendable {
     /// Hears of changes until cancelled.
     public func run() async {
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.hear(Subjects.usersEvents) { self.sessions.apply(userEvent: $0) } }
+            group.addTask { await self.hear(Subjects.usersEvents) { self.apply(userEvent: $0) } }
+            group.addTask { await self.recheckTouched() }
             group.addTask { await self.hear(Subjects.thingsEvents) { await self.apply(thingsEvent: $0) } }
             group.addTask { await self.recheckNowAndThen() }
             group.addTask {
@@ -114,6 +124,26 @@ public final class PersonAuthenticator: Sendable {
                 logger.warning("changes are not heard", metadata: ["subject": "\(filter)", "error": "\(error)"])
             }
             try? await Task.sleep(for: backOff.next())
+        }
+    }
+
+    private func apply(userEvent event: EntityEvent) {
+        sessions.apply(userEvent: event)
+        let touched = sessions.touched(by: event)
+        guard !touched.isEmpty else { return }
+        due.withLock { $0.formUnion(touched) }
+        wake.yield()
+    }
+
+    /// Judges anew whom events have touched; not one by one while they are heard, which would hold up those that end something at once.
+    private func recheckTouched() async {
+        for await _ in wakes {
+            try? await Task.sleep(for: Self.forgettingTime)
+            let numbers = due.withLock { due in
+                defer { due = [] }
+                return due
+            }
+            await recheck(sessions.all.filter { numbers.contains($0.number) })
         }
     }
 

@@ -9,7 +9,9 @@ final class PersonSessions: Sendable {
         /// Judged again now and then; never logged.
         let token: String
         let user: UserID
+        /// Of a key: the key's identifier.
         let session: SessionID
+        let domain: DomainID
         let address: ChannelAddress
         let channel: ChannelID
         let onEnd: @Sendable (ServiceError) -> Void
@@ -50,15 +52,24 @@ final class PersonSessions: Sendable {
     }
 
     /// Ends what an event of `users` certainly ends. A domain that is disabled or frozen, and a member who is taken out, revoke sessions, each with
-    /// an event of its own.
+    /// an event of its own; keys they leave alone (``touched(by:)``).
     func apply(userEvent event: EntityEvent) {
         let ended: [(number: UInt64, session: Session)]
         switch (event.entity, event.what) {
-        case ("session", "revoked"): ended = matching { $0.session == event.session }
+        case ("session", "revoked"), ("key", "revoked"): ended = matching { $0.session == event.session }
         case ("user", "disabled"), ("user", "removed"): ended = matching { $0.user == event.user }
         default: return
         }
         for (number, _) in ended { end(number, because: .sessionEnded) }
+    }
+
+    /// Whose rights an event of `users` may have changed: a key has those that its user has now.
+    func touched(by event: EntityEvent) -> [UInt64] {
+        guard event.entity != "session" else { return [] }
+        return matching { session in
+            if let user = event.user { return session.user == user }
+            return event.domain.map { session.domain == $0 } ?? true
+        }.map(\.number)
     }
 
     private func matching(_ condition: (Session) -> Bool) -> [(number: UInt64, session: Session)] {

@@ -79,11 +79,43 @@ import Testing
             try await Stack.expect(200, things.send("POST", "/channels/\(device.channel)/disable"), "disable")
         }
         try await Stack.expect(200, things.send("POST", "/channels/\(device.channel)/enable"), "enable")
+        try await keysEndToo(stack, domain: domain, path: path)
         let frozen = try await stack.adminToken(domain: domain)
         try await expectEnd(stack, path, ["Authorization: Bearer \(frozen)"], "domain frozen", ["session-ended"]) {
             try await Stack.expect(200, users.send("POST", "/domains/\(domain)/freeze"), "freeze")
         }
         try await stack.stop()
+    }
+
+    private struct Key: Decodable {
+        let id: String
+        let secret: String
+    }
+
+    /// A key for programs that may read messages and nothing else: revoked, narrowed, and with its domain frozen.
+    private func keysEndToo(_ stack: Stack, domain: String, path: String) async throws {
+        let token = try await stack.adminToken(domain: domain)
+        let owner = stack.client("users", headers: ["Authorization": "Bearer \(token)"])
+        func makeKey() async throws -> Key {
+            let scope = #"{"name":"display","domain_id":"\#(domain)","scopes":[{"action":"messages:read"}]}"#
+            let answer = try await owner.send(
+                "POST", "/pats", headers: ["Content-Type": "application/json"], body: Array(scope.utf8))
+            return try Stack.expect(201, answer, "make a key").json(Key.self)
+        }
+        let revoked = try await makeKey()
+        let fields = ["Authorization: Bearer \(revoked.secret)"]
+        try await expectEnd(stack, path, fields, "key revoked", ["session-ended"]) {
+            try await Stack.expect(204, owner.send("DELETE", "/pats/\(revoked.id)"), "revoke")
+        }
+        let frozen = try await makeKey()
+        try await expectEnd(
+            stack, path, ["Authorization: Bearer \(frozen.secret)"], "key of a frozen domain", ["invalid-key"]
+        ) {
+            let admin = stack.client("users", headers: ["Authorization": "Bearer \(try await stack.adminToken())"])
+            try await Stack.expect(200, admin.send("POST", "/domains/\(domain)/freeze"), "freeze")
+        }
+        let admin = stack.client("users", headers: ["Authorization": "Bearer \(try await stack.adminToken())"])
+        try await Stack.expect(200, admin.send("POST", "/domains/\(domain)/enable"), "thaw")
     }
 
     private struct Opened: Sendable {

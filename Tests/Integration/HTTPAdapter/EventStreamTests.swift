@@ -164,31 +164,26 @@ struct EventStreamTests {
     @Test("what is not kept any more is said to be a gap, and the stream goes on behind it")
     func retention() async throws {
         try await withAdapter(busSettings: ["segment-bytes": "1048576"]) { stack in
+            // More than the bus keeps in memory, from where what is released may still be read.
+            let total = 110
             let body = String(repeating: "x", count: 200_000)
-            for _ in 0..<20 { try await stack.publish(body: body) }
+            for _ in 0..<total { try await stack.publish(body: body) }
             // Somebody has stored it all: whole segments may go.
             let consumer = try await stack.observer.consume(
                 stream: Streams.messages, ConsumerConfiguration(name: Streams.writerConsumer))
             for try await batch in consumer.batches {
                 guard let last = batch.last?.sequence else { continue }
                 consumer.acknowledge(through: last)
-                if last == 20 { break }
+                if last == UInt64(total) { break }
             }
             try await eventually("segments are gone") {
                 try await stack.observer.streamState(Streams.messages).firstSequence > 1
-            }
-            await consumer.cancel()
-            // The newest ones stay readable from memory; not behind a restart.
-            await stack.bus.kill()
-            let again = try stack.bus.startAgain()
-            try await again.wait("messages are accepted again") {
-                try await stack.answer(to: stack.request(contentType: "text/plain", body: "21")).status == 202
             }
             let client = try await stack.events(fields: ["Last-Event-ID: 0"])
             let gaps = try await wire(client) { client in
                 var gaps = 0
                 var expected = 1
-                while expected <= 21, let event = try client.next() {
+                while expected <= total, let event = try client.next() {
                     if event.name == "gap" {
                         gaps += 1
                         guard event.member("after") == String(expected - 1), let next = Int(event.member("next") ?? ""),
@@ -206,7 +201,7 @@ struct EventStreamTests {
             }
             // More than one when another segment goes meanwhile.
             #expect(gaps >= 1)
-            await again.kill()
+            await consumer.cancel()
         }
     }
 

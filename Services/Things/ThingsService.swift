@@ -27,6 +27,9 @@ public enum ThingsService {
         ThingRoutes(directory: directory).add(to: http.routes)
         ChannelRoutes(directory: directory).add(to: http.routes)
         ConnectionRoutes(directory: directory).add(to: http.routes)
+        GroupRoutes(directory: directory).add(to: http.routes)
+        MemberRoutes(directory: directory).add(to: http.routes)
+        GrantRoutes(directory: directory).add(to: http.routes)
         return [
             PostgresPoolService(pool), announcer, TokenVerifierService(verifier),
             RightsResponder(bus: bus, store: store, logger: environment.logger("rights")),

@@ -26,6 +26,7 @@ struct RightsChange: Sendable, Equatable {
     /// | any other `channel.*` (route changed, …)| the same                         | asked again   |
     /// | `connection.removed`                    | the thing's rights on the channel| end           |
     /// | any other `connection.*`                | the same                         | asked again   |
+    /// | `group.*`, `grant.*`                    | nothing: people's rights         | –             |
     /// | anything else                           | everything                       | asked again   |
     ///
     /// Refusals that were remembered are forgotten with every one of them: any change may turn one into a right.
@@ -40,6 +41,9 @@ struct RightsChange: Sendable, Equatable {
             endsSessions = false
         }
     }
+
+    /// Whether an event is about what people may do, which no adapter remembers.
+    static func concernsPeople(_ event: EntityEvent) -> Bool { event.entity == "group" || event.entity == "grant" }
 
     init(scope: Scope, endsSessions: Bool) {
         self.scope = scope

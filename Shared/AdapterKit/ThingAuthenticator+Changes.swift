@@ -88,6 +88,7 @@ extension ThingAuthenticator {
 
     private func apply(_ message: BusMessage) {
         let event = try? JSONDecoder().decode(EntityEvent.self, from: Data(message.payload.readableBytesView))
+        if let event, RightsChange.concernsPeople(event) { return }
         // An event that cannot be read may mean anything.
         let change = event.map(RightsChange.init(event:)) ?? .everything
         cache.apply(change)

@@ -149,6 +149,7 @@ extension Identifier: Codable {
 public enum Entity {
     public enum Thing {}
     public enum Channel {}
+    public enum Group {}
     public enum Domain {}
     public enum User {}
     public enum Session {}
@@ -158,6 +159,7 @@ public enum Entity {
 
 public typealias ThingID = Identifier<Entity.Thing>
 public typealias ChannelID = Identifier<Entity.Channel>
+public typealias GroupID = Identifier<Entity.Group>
 public typealias DomainID = Identifier<Entity.Domain>
 public typealias UserID = Identifier<Entity.User>
 public typealias SessionID = Identifier<Entity.Session>

@@ -29,11 +29,25 @@ struct ChangeEvents: Sendable {
         event("connection", what, thing: thing, channel: channel)
     }
 
+    func group(_ group: GroupID, _ what: What) -> EntityEvent {
+        event("group", what, group: group)
+    }
+
+    /// A role of `user` on something was given, changed or taken.
+    func grant(_ user: UserID, on subject: Subject, _ what: What) -> EntityEvent {
+        switch subject {
+        case .thing(let thing): event("grant", what, thing: thing, user: user)
+        case .channel(let channel): event("grant", what, channel: channel, user: user)
+        case .group(let group): event("grant", what, group: group, user: user)
+        }
+    }
+
     private func event(
-        _ entity: String, _ what: What, thing: ThingID? = nil, channel: ChannelID? = nil
+        _ entity: String, _ what: What, thing: ThingID? = nil, channel: ChannelID? = nil, group: GroupID? = nil,
+        user: UserID? = nil
     ) -> EntityEvent {
         EntityEvent(
             id: .new(), at: at, service: "things", entity: entity, what: what.rawValue, domain: actor.domain,
-            actor: actor.user, thing: thing, channel: channel)
+            actor: actor.user, thing: thing, channel: channel, group: group, user: user)
     }
 }

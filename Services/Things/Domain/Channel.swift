@@ -6,6 +6,8 @@ import Messaging
 struct Channel: Sendable, Equatable {
     let id: ChannelID
     let domain: DomainID
+    /// The group that it is in.
+    var parent: GroupID?
     /// A name for paths and topics in place of the identifier, unique in the domain.
     var route: String?
     var attributes: Attributes
@@ -21,6 +23,7 @@ struct Channel: Sendable, Equatable {
 struct ChannelDraft: Sendable, Equatable {
     var id: ChannelID?
     var route: String?
+    var parent: GroupID?
     var attributes: Attributes
 
     /// - Throws: `unprocessable` unless the route can stand in a path: 1 to 128 of `A-Z a-z 0-9 - _`, and not like a UUID.

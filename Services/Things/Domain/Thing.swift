@@ -5,6 +5,8 @@ import Core
 struct Thing: Sendable, Equatable {
     let id: ThingID
     let domain: DomainID
+    /// The group that it is in.
+    var parent: GroupID?
     var attributes: Attributes
     var isEnabled: Bool
     /// Nanoseconds since 1970, like ``updatedAt``.
@@ -20,6 +22,7 @@ struct ThingDraft: Sendable, Equatable {
     var id: ThingID?
     /// The client's own key; nil: a new one of 256 random bits.
     var key: String?
+    var parent: GroupID?
     var attributes: Attributes
 }
 

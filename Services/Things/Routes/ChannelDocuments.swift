@@ -9,10 +9,17 @@ struct ChannelCreation: Decodable, Sendable {
     var name: String?
     var tags: [String]?
     var metadata: JSONValue?
+    /// The group to create it in.
+    var parent: GroupID?
+
+    private enum CodingKeys: String, CodingKey {
+        case id, route, name, tags, metadata
+        case parent = "parent_group_id"
+    }
 
     func draft() throws(ServiceError) -> ChannelDraft {
         ChannelDraft(
-            id: id, route: route == "" ? nil : route,
+            id: id, route: route == "" ? nil : route, parent: parent,
             attributes: Attributes(
                 name: name ?? "", tags: tags ?? [], metadata: try MetadataText.text(of: metadata) ?? "{}"))
     }
@@ -45,6 +52,7 @@ struct ChannelDocument: Encodable, Sendable {
     var name: String
     var tags: [String]
     var domainID: DomainID
+    var parent: GroupID?
     var metadata: JSONValue
     var createdAt: String
     var createdBy: UserID?
@@ -55,6 +63,7 @@ struct ChannelDocument: Encodable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case id, route, name, tags, metadata, status
         case domainID = "domain_id"
+        case parent = "parent_group_id"
         case createdAt = "created_at"
         case createdBy = "created_by"
         case updatedAt = "updated_at"
@@ -67,6 +76,7 @@ struct ChannelDocument: Encodable, Sendable {
         name = channel.attributes.name
         tags = channel.attributes.tags
         domainID = channel.domain
+        parent = channel.parent
         metadata = MetadataText.value(of: channel.attributes.metadata)
         createdAt = Timestamp.rfc3339(channel.createdAt)
         createdBy = channel.createdBy

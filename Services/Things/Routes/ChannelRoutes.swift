@@ -18,7 +18,7 @@ struct ChannelRoutes: Sendable {
                 "Create a channel", tag: "channels", requestBody: ThingsSchemas.channelCreation,
                 responseBody: ThingsSchemas.channel, successStatus: 201, errors: [409, 422])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let draft = try await JSONBody.decode(ChannelCreation.self, from: request).draft()
             guard let created = try await directory.createChannels([draft], by: actor).first else {
                 throw ServiceError(.internalFailure, reason: "internal", "something went wrong on our side")
@@ -34,7 +34,7 @@ struct ChannelRoutes: Sendable {
                     "channels": .arraySchema(of: ThingsSchemas.channel), "total": .integerSchema,
                 ]), successStatus: 201, errors: [409, 422])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let drafts = try await JSONBody.decode([ChannelCreation].self, from: request).map { try $0.draft() }
             let created = try await directory.createChannels(drafts, by: actor)
             return try JSONBody.response(
@@ -43,20 +43,20 @@ struct ChannelRoutes: Sendable {
         routes.get(
             "/channels",
             Operation(
-                "List the domain's channels", tag: "channels", parameters: ThingsSchemas.listParameters,
+                "List the channels that one sees", tag: "channels", parameters: ThingsSchemas.listParameters,
                 responseBody: ThingsSchemas.channelsPage)
         ) { [directory] request, context in
-            let domain = try context.reader()
+            let actor = try context.person()
             let query = try ListQuery(request)
-            let listing = try await directory.channels(query, of: nil, in: domain)
+            let listing = try await directory.channels(query, of: nil, for: actor)
             return try JSONBody.response(PageDocument<ChannelDocument>.channels(listing, query))
         }
         routes.get(
             "/channels/:id",
             Operation("View a channel", tag: "channels", responseBody: ThingsSchemas.channel, errors: [404])
         ) { [directory] _, context in
-            let domain = try context.reader()
-            return try JSONBody.response(ChannelDocument(try await directory.channel(context.channel(), in: domain)))
+            let actor = try context.person()
+            return try JSONBody.response(ChannelDocument(try await directory.channel(context.channel(), for: actor)))
         }
         routes.get(
             "/channels/:id/things",
@@ -65,16 +65,16 @@ struct ChannelRoutes: Sendable {
                 parameters: ThingsSchemas.listParameters + [ThingsSchemas.disconnected],
                 responseBody: ThingsSchemas.thingsPage, errors: [404])
         ) { [directory] request, context in
-            let domain = try context.reader()
+            let actor = try context.person()
             let query = try ListQuery(request)
-            let listing = try await directory.things(query, on: context.channel(), in: domain)
+            let listing = try await directory.things(query, on: context.channel(), for: actor)
             return try JSONBody.response(PageDocument<ThingDocument>.things(listing, query))
         }
         routes.delete(
             "/channels/:id",
             Operation("Remove a channel and its connections", tag: "channels", successStatus: 204, errors: [404])
         ) { [directory] _, context in
-            try await directory.removeChannel(context.channel(), by: try context.editor())
+            try await directory.removeChannel(context.channel(), by: try context.person())
             return Response(status: .noContent)
         }
     }
@@ -84,7 +84,7 @@ struct ChannelRoutes: Sendable {
             "Change some of a channel's attributes", tag: "channels", requestBody: ThingsSchemas.channelAttributes,
             responseBody: ThingsSchemas.channel, errors: [404, 409, 422])
         let handleUpdate: RouteTable.Handler = { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let body = try await JSONBody.decode(ChannelUpdate.self, from: request)
             let channel = try await directory.updateChannel(
                 context.channel(), try body.attributes.change(), route: body.route, by: actor)
@@ -99,7 +99,7 @@ struct ChannelRoutes: Sendable {
                 "Replace a channel's tags", tag: "channels", requestBody: ThingsSchemas.tags,
                 responseBody: ThingsSchemas.channel, errors: [404, 422])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let tags = try await JSONBody.decode(TagsUpdate.self, from: request).tags
             let channel = try await directory.updateChannel(
                 context.channel(), AttributesChange(tags: tags), route: .unchanged, by: actor)
@@ -113,7 +113,7 @@ struct ChannelRoutes: Sendable {
                     isEnabled ? "Enable a channel" : "Disable a channel: nobody uses it until it is enabled again",
                     tag: "channels", responseBody: ThingsSchemas.channel, errors: [404])
             ) { [directory] _, context in
-                let actor = try context.editor()
+                let actor = try context.person()
                 return try JSONBody.response(
                     ChannelDocument(try await directory.setChannel(context.channel(), enabled: isEnabled, by: actor)))
             }

@@ -57,7 +57,7 @@ struct ConnectionRoutes: Sendable {
                 tag: "connections", requestBody: ThingsSchemas.connection, otherSuccesses: [201],
                 errors: [404, 409, 422])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let body = try await JSONBody.decode(ConnectionBody.self, from: request)
             try await directory.connect(
                 things: body.things, channels: try body.channels(), Directions(words: body.types), by: actor)
@@ -85,7 +85,7 @@ struct ConnectionRoutes: Sendable {
     private static func disconnect(
         _ directory: Directory, _ request: Request, _ context: ServiceRequestContext
     ) async throws {
-        let actor = try context.editor()
+        let actor = try context.person()
         let body = try await JSONBody.decode(ConnectionBody.self, from: request)
         try await directory.disconnect(
             things: body.things, channels: try body.channels(), Directions(words: body.types), by: actor)
@@ -96,7 +96,7 @@ struct ConnectionRoutes: Sendable {
         routes.put(
             path, Operation("Connect a thing with a channel, both ways", tag: "connections", errors: [404, 409])
         ) { [directory] _, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             try await directory.connect(
                 things: [context.thing("thing")], channels: [context.channel()], .both, by: actor)
             return Response(status: .ok)
@@ -104,7 +104,7 @@ struct ConnectionRoutes: Sendable {
         routes.delete(
             path, Operation("Disconnect a thing from a channel", tag: "connections", successStatus: 204, errors: [404])
         ) { [directory] _, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             try await directory.disconnect(
                 things: [context.thing("thing")], channels: [context.channel()], .both, by: actor)
             return Response(status: .noContent)
@@ -115,7 +115,7 @@ struct ConnectionRoutes: Sendable {
                 "Connect a thing with a channel; an optional body holds `types`", tag: "connections",
                 successStatus: 201, errors: [404, 409])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             try await directory.connect(
                 things: [context.thing("thing")], channels: [context.channel()],
                 try await Self.directions(request), by: actor)
@@ -127,7 +127,7 @@ struct ConnectionRoutes: Sendable {
                 "Disconnect a thing from a channel; an optional body holds `types`", tag: "connections",
                 successStatus: 204, errors: [404])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             try await directory.disconnect(
                 things: [context.thing("thing")], channels: [context.channel()],
                 try await Self.directions(request), by: actor)

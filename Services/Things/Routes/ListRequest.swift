@@ -96,4 +96,13 @@ extension PageDocument {
             member: "channels", items: listing.items.map { ChannelDocument($0) }, query: query, total: listing.total,
             nextCursor: listing.hasMore ? position?.cursor : nil)
     }
+
+    static func groups(_ listing: Listing<Group>, _ query: ListQuery) -> PageDocument<GroupDocument> {
+        let position = listing.items.last.map {
+            ListQuery.Position(name: query.order == .name ? $0.name : "", high: $0.id.high, low: $0.id.low)
+        }
+        return PageDocument<GroupDocument>(
+            member: "groups", items: listing.items.map { GroupDocument($0) }, query: query, total: listing.total,
+            nextCursor: listing.hasMore ? position?.cursor : nil)
+    }
 }

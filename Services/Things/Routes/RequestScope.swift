@@ -5,24 +5,18 @@ import Identity
 import Messaging
 
 extension ServiceRequestContext {
-    /// The domain in which the person reads.
-    func reader() throws(ServiceError) -> DomainID {
+    /// The person who asks, in the token's domain, with the role there. The one place where a token's rights become ours.
+    func person() throws(ServiceError) -> Actor {
         let principal = try requirePrincipal()
-        let domain = try principal.requireDomain()
-        try principal.require(.viewer)
-        return domain
-    }
-
-    /// The person who changes something, in the token's domain.
-    func editor() throws(ServiceError) -> Actor {
-        let principal = try requirePrincipal()
-        let domain = try principal.requireDomain()
-        try principal.require(.editor)
-        return Actor(user: principal.user, domain: domain)
+        return Actor(user: principal.user, domain: try principal.requireDomain(), role: principal.role)
     }
 
     func thing(_ name: String = "id") throws(ServiceError) -> ThingID {
         try identifier(name, of: Entity.Thing.self)
+    }
+
+    func group(_ name: String = "id") throws(ServiceError) -> GroupID {
+        try identifier(name, of: Entity.Group.self)
     }
 
     /// An identifier or a route; what cannot be either names no channel.

@@ -13,9 +13,16 @@ struct ThingCreation: Decodable, Sendable {
     var name: String?
     var tags: [String]?
     var metadata: JSONValue?
+    /// The group to create it in.
+    var parent: GroupID?
     var credentials: Credentials?
     /// The first dialect's `credentials.secret`.
     var key: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case id, name, tags, metadata, credentials, key
+        case parent = "parent_group_id"
+    }
 
     func draft() throws(ServiceError) -> ThingDraft {
         var secret = key
@@ -27,7 +34,7 @@ struct ThingCreation: Decodable, Sendable {
             secret = given
         }
         return ThingDraft(
-            id: id, key: secret == "" ? nil : secret,
+            id: id, key: secret == "" ? nil : secret, parent: parent,
             attributes: Attributes(
                 name: name ?? "", tags: tags ?? [], metadata: try MetadataText.text(of: metadata) ?? "{}"))
     }
@@ -69,6 +76,7 @@ struct ThingDocument: Encodable, Sendable {
     var name: String
     var tags: [String]
     var domainID: DomainID
+    var parent: GroupID?
     var metadata: JSONValue
     var credentials: Credentials?
     var key: String?
@@ -81,6 +89,7 @@ struct ThingDocument: Encodable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case id, name, tags, metadata, credentials, key, status
         case domainID = "domain_id"
+        case parent = "parent_group_id"
         case createdAt = "created_at"
         case createdBy = "created_by"
         case updatedAt = "updated_at"
@@ -92,6 +101,7 @@ struct ThingDocument: Encodable, Sendable {
         name = thing.attributes.name
         tags = thing.attributes.tags
         domainID = thing.domain
+        parent = thing.parent
         metadata = MetadataText.value(of: thing.attributes.metadata)
         credentials = key.map(Credentials.init(secret:))
         self.key = key

@@ -18,7 +18,7 @@ struct ThingRoutes: Sendable {
                 "Create a thing; its key is shown this once", tag: "things", requestBody: ThingsSchemas.thingCreation,
                 responseBody: ThingsSchemas.thingWithKey, successStatus: 201, errors: [409, 422])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let draft = try await JSONBody.decode(ThingCreation.self, from: request).draft()
             guard let created = try await directory.createThings([draft], by: actor).first else {
                 throw ServiceError(.internalFailure, reason: "internal", "something went wrong on our side")
@@ -34,7 +34,7 @@ struct ThingRoutes: Sendable {
                     "things": .arraySchema(of: ThingsSchemas.thingWithKey), "total": .integerSchema,
                 ]), successStatus: 201, errors: [409, 422])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let drafts = try await JSONBody.decode([ThingCreation].self, from: request).map { try $0.draft() }
             let created = try await directory.createThings(drafts, by: actor)
             return try JSONBody.response(
@@ -43,20 +43,20 @@ struct ThingRoutes: Sendable {
         routes.get(
             "/things",
             Operation(
-                "List the domain's things", tag: "things", parameters: ThingsSchemas.listParameters,
+                "List the things that one sees", tag: "things", parameters: ThingsSchemas.listParameters,
                 responseBody: ThingsSchemas.thingsPage)
         ) { [directory] request, context in
-            let domain = try context.reader()
+            let actor = try context.person()
             let query = try ListQuery(request)
-            let listing = try await directory.things(query, on: nil, in: domain)
+            let listing = try await directory.things(query, on: nil, for: actor)
             return try JSONBody.response(PageDocument<ThingDocument>.things(listing, query))
         }
         routes.get(
             "/things/:id",
             Operation("View a thing", tag: "things", responseBody: ThingsSchemas.thing, errors: [404])
         ) { [directory] _, context in
-            let domain = try context.reader()
-            return try JSONBody.response(ThingDocument(try await directory.thing(context.thing(), in: domain)))
+            let actor = try context.person()
+            return try JSONBody.response(ThingDocument(try await directory.thing(context.thing(), for: actor)))
         }
         routes.get(
             "/things/:id/channels",
@@ -65,16 +65,16 @@ struct ThingRoutes: Sendable {
                 parameters: ThingsSchemas.listParameters + [ThingsSchemas.disconnected],
                 responseBody: ThingsSchemas.channelsPage, errors: [404])
         ) { [directory] request, context in
-            let domain = try context.reader()
+            let actor = try context.person()
             let query = try ListQuery(request)
-            let listing = try await directory.channels(query, of: context.thing(), in: domain)
+            let listing = try await directory.channels(query, of: context.thing(), for: actor)
             return try JSONBody.response(PageDocument<ChannelDocument>.channels(listing, query))
         }
         routes.delete(
             "/things/:id",
             Operation("Remove a thing and its connections", tag: "things", successStatus: 204, errors: [404])
         ) { [directory] _, context in
-            try await directory.removeThing(context.thing(), by: try context.editor())
+            try await directory.removeThing(context.thing(), by: try context.person())
             return Response(status: .noContent)
         }
     }
@@ -84,7 +84,7 @@ struct ThingRoutes: Sendable {
             "Change some of a thing's attributes", tag: "things", requestBody: ThingsSchemas.attributes,
             responseBody: ThingsSchemas.thing, errors: [404, 422])
         let handleUpdate: RouteTable.Handler = { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let change = try await JSONBody.decode(AttributesUpdate.self, from: request).change()
             return try JSONBody.response(
                 ThingDocument(try await directory.updateThing(context.thing(), change, by: actor)))
@@ -98,7 +98,7 @@ struct ThingRoutes: Sendable {
                 "Replace a thing's tags", tag: "things", requestBody: ThingsSchemas.tags,
                 responseBody: ThingsSchemas.thing, errors: [404, 422])
         ) { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let tags = try await JSONBody.decode(TagsUpdate.self, from: request).tags
             return try JSONBody.response(
                 ThingDocument(
@@ -109,7 +109,7 @@ struct ThingRoutes: Sendable {
             "Rotate a thing's key: the old one is refused at once, the new one is shown this once", tag: "things",
             requestBody: ThingsSchemas.keyRotation, responseBody: ThingsSchemas.thingWithKey, errors: [404, 409, 422])
         let handleRotation: RouteTable.Handler = { [directory] request, context in
-            let actor = try context.editor()
+            let actor = try context.person()
             let rotation = try await JSONBody.decode(KeyRotation.self, from: request)
             return try JSONBody.response(
                 ThingDocument(try await directory.rotateKey(context.thing(), to: rotation.chosen, by: actor)))
@@ -124,7 +124,7 @@ struct ThingRoutes: Sendable {
                     isEnabled ? "Enable a thing" : "Disable a thing: it is refused at once, live sessions end",
                     tag: "things", responseBody: ThingsSchemas.thing, errors: [404])
             ) { [directory] _, context in
-                let actor = try context.editor()
+                let actor = try context.person()
                 return try JSONBody.response(
                     ThingDocument(try await directory.setThing(context.thing(), enabled: isEnabled, by: actor)))
             }

@@ -4,7 +4,7 @@ import HTTPKit
 
 /// JSON schemas of what goes in and out, for the OpenAPI document.
 enum ThingsSchemas {
-    private static let name: JSONValue = ["type": "string", "maxLength": .integer(Int64(Limits.nameBytes))]
+    static let name: JSONValue = ["type": "string", "maxLength": .integer(Int64(Limits.nameBytes))]
     private static let tagList: JSONValue = [
         "type": "array", "maxItems": .integer(Int64(Attributes.maximumTags)), "uniqueItems": true,
         "items": ["type": "string", "minLength": 1, "maxLength": .integer(Int64(Attributes.maximumTagBytes))],
@@ -14,7 +14,7 @@ enum ThingsSchemas {
         "type": "string", "minLength": .integer(Int64(DeviceKey.minimumBytes)),
         "maxLength": .integer(Int64(DeviceKey.maximumBytes)),
     ]
-    private static let time: JSONValue = ["type": "string", "format": "date-time"]
+    static let time: JSONValue = ["type": "string", "format": "date-time"]
     private static let status: JSONValue = ["type": "string", "enum": ["enabled", "disabled"]]
 
     static let tags = JSONValue.objectSchema(["tags": tagList], required: ["tags"])
@@ -23,11 +23,12 @@ enum ThingsSchemas {
         "name": name, "tags": tagList, "metadata": .anyObjectSchema, "route": route,
     ])
     static let thingCreation = JSONValue.objectSchema([
-        "id": .uuidSchema, "name": name, "tags": tagList, "metadata": .anyObjectSchema,
+        "id": .uuidSchema, "name": name, "tags": tagList, "metadata": .anyObjectSchema, "parent_group_id": .uuidSchema,
         "credentials": .objectSchema(["secret": secret]), "key": secret,
     ])
     static let channelCreation = JSONValue.objectSchema([
         "id": .uuidSchema, "name": name, "tags": tagList, "metadata": .anyObjectSchema, "route": route,
+        "parent_group_id": .uuidSchema,
     ])
     static let keyRotation = JSONValue.objectSchema(["secret": secret, "key": secret])
     static let connection = JSONValue.objectSchema([
@@ -37,8 +38,9 @@ enum ThingsSchemas {
     ])
 
     private static let common: [String: JSONValue] = [
-        "id": .uuidSchema, "name": name, "tags": tagList, "domain_id": .uuidSchema, "metadata": .anyObjectSchema,
-        "created_at": time, "created_by": .uuidSchema, "updated_at": time, "updated_by": .uuidSchema,
+        "id": .uuidSchema, "name": name, "tags": tagList, "domain_id": .uuidSchema, "parent_group_id": .uuidSchema,
+        "metadata": .anyObjectSchema, "created_at": time, "created_by": .uuidSchema, "updated_at": time,
+        "updated_by": .uuidSchema,
         "status": status,
     ]
     private static let required = ["id", "name", "tags", "domain_id", "metadata", "created_at", "updated_at", "status"]
@@ -52,7 +54,7 @@ enum ThingsSchemas {
     static let thingsPage = page("things", of: thing)
     static let channelsPage = page("channels", of: channel)
 
-    private static func page(_ member: String, of item: JSONValue) -> JSONValue {
+    static func page(_ member: String, of item: JSONValue) -> JSONValue {
         .objectSchema(
             [
                 "total": .integerSchema, "total_is_exact": ["type": "boolean"], "offset": .integerSchema,

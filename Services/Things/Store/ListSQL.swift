@@ -27,7 +27,9 @@ struct ListSQL {
     /// `things` or `channels`.
     let table: SQL
     /// nil: all of the domain.
-    let connection: Connection?
+    var connection: Connection?
+    /// What else must hold of a listed entity, told from an index.
+    var conditions: [SQL] = []
 
     /// One page of `columns`; one row more than asked for, to know whether more follow.
     func page(_ columns: SQL) -> SQL {
@@ -53,12 +55,12 @@ struct ListSQL {
     var avoidsNestedLoops: Bool { connection != nil && !query.isConnected && query.order == .id }
 
     private var isAnsweredByIndex: Bool {
-        connection == nil && query.name == nil && query.tag == nil && query.metadata == nil
+        connection == nil && conditions.isEmpty && query.name == nil && query.tag == nil && query.metadata == nil
     }
 
     /// In the order of an index, so that counting ends where the limit is; a search has no order and needs no sorting to be counted.
     private var countOrder: SQL {
-        query.name == nil && query.tag == nil && query.metadata == nil ? "ORDER BY entity.id" : ""
+        conditions.isEmpty && query.name == nil && query.tag == nil && query.metadata == nil ? "ORDER BY entity.id" : ""
     }
 
     private var source: SQL {
@@ -67,7 +69,7 @@ struct ListSQL {
     }
 
     private var filter: SQL {
-        var conditions: [SQL] = ["entity.domain = \(domain)"]
+        var conditions: [SQL] = ["entity.domain = \(domain)"] + self.conditions
         if let connection, !query.isConnected {
             conditions.append(
                 """

@@ -5,18 +5,19 @@ import Postgres
 
 extension PostgresThingsStore {
     static let channelColumns: SQL = """
-        entity.id, entity.domain, entity.route, entity.name, entity.tags, entity.metadata, entity.is_enabled,
+        entity.id, entity.domain, entity.parent, entity.route, entity.name, entity.tags, entity.metadata, entity.is_enabled,
         entity.created_at, entity.created_by, entity.updated_at, entity.updated_by
         """
 
     static func decodeChannel(_ row: PostgresRow) throws(PostgresError) -> Channel {
-        let (id, domain, route, name, tags, metadata, isEnabled, createdAt, createdBy, updatedAt, updatedBy) =
+        let (id, domain, parent, route, name, tags, metadata, isEnabled, createdAt, createdBy, updatedAt, updatedBy) =
             try row.decode(
                 (
-                    ChannelID, DomainID, String?, String, [String], PostgresJSON, Bool, Int64, UserID?, Int64, UserID?
+                    ChannelID, DomainID, GroupID?, String?, String, [String], PostgresJSON, Bool, Int64, UserID?, Int64,
+                    UserID?
                 ).self)
         return Channel(
-            id: id, domain: domain, route: route,
+            id: id, domain: domain, parent: parent, route: route,
             attributes: Attributes(name: name, tags: tags, metadata: metadata.text), isEnabled: isEnabled,
             createdAt: createdAt, createdBy: createdBy, updatedAt: updatedAt, updatedBy: updatedBy)
     }
@@ -24,6 +25,7 @@ extension PostgresThingsStore {
     func insert(_ channels: [Channel], announcing events: [EntityEvent]) async throws(ServiceError) {
         guard let first = channels.first else { return }
         let identifiers = channels.map(\.id)
+        let parents = channels.map(\.parent)
         let routes = channels.map(\.route)
         let names = channels.map(\.attributes.name)
         let tags = try channels.map { channel throws(ServiceError) in try jsonArray(channel.attributes.tags) }
@@ -31,11 +33,12 @@ extension PostgresThingsStore {
         try await change { connection in
             try await connection.execute(
                 """
-                INSERT INTO channels (id, domain, route, name, tags, metadata, created_at, created_by, updated_at)
-                SELECT new.id, \(first.domain), new.route, new.name, ARRAY(SELECT jsonb_array_elements_text(new.tags)),
+                INSERT INTO channels (id, domain, parent, route, name, tags, metadata, created_at, created_by, updated_at)
+                SELECT new.id, \(first.domain), new.parent, new.route, new.name,
+                    ARRAY(SELECT jsonb_array_elements_text(new.tags)),
                     new.metadata, \(first.createdAt), \(first.createdBy as UserID?), \(first.updatedAt)
-                FROM unnest(\(identifiers), \(routes), \(names), \(tags), \(metadata))
-                    AS new (id, route, name, tags, metadata)
+                FROM unnest(\(identifiers), \(parents), \(routes), \(names), \(tags), \(metadata))
+                    AS new (id, parent, route, name, tags, metadata)
                 """)
             return ((), events)
         }
@@ -53,14 +56,34 @@ extension PostgresThingsStore {
     }
 
     func channels(
-        _ query: ListQuery, of thing: ThingID?, in domain: DomainID
+        _ query: ListQuery, of thing: ThingID?, in domain: DomainID, within reach: Reach?
     ) async throws(ServiceError) -> Listing<Channel> {
         let connection = thing.map {
             ListSQL.Connection(entity: "connections.channel", condition: "connections.thing = \($0)")
         }
+        let conditions: [SQL] =
+            reach.map { reach -> [SQL] in
+                ["(entity.parent = ANY(\(reach.groups)) OR entity.id = ANY(\(reach.channels)))"]
+            } ?? []
         return try await listing(
-            ListSQL(query: query, domain: domain, table: "channels", connection: connection),
+            ListSQL(query: query, domain: domain, table: "channels", connection: connection, conditions: conditions),
             columns: Self.channelColumns, Self.decodeChannel)
+    }
+
+    func channels(
+        _ query: ListQuery, in membership: Membership, of domain: DomainID
+    ) async throws(ServiceError) -> Listing<Channel> {
+        let groups = try await groups(of: membership, in: domain)
+        return try await listing(
+            ListSQL(
+                query: query, domain: domain, table: "channels", conditions: ["entity.parent = ANY(\(groups))"]),
+            columns: Self.channelColumns, Self.decodeChannel)
+    }
+
+    func count(channels: [ChannelID], in domain: DomainID) async throws(ServiceError) -> Int {
+        let counted = try await execute(
+            "SELECT count(*) FROM channels WHERE id = ANY(\(channels)) AND domain = \(domain)")
+        return try rows(of: counted) { row throws(PostgresError) in try row.decode(Int.self, at: 0) }.first ?? 0
     }
 
     func update(

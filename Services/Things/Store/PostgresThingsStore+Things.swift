@@ -7,15 +7,18 @@ import Postgres
 
 extension PostgresThingsStore {
     static let thingColumns: SQL = """
-        entity.id, entity.domain, entity.name, entity.tags, entity.metadata, entity.is_enabled, entity.created_at,
+        entity.id, entity.domain, entity.parent, entity.name, entity.tags, entity.metadata, entity.is_enabled, entity.created_at,
         entity.created_by, entity.updated_at, entity.updated_by
         """
 
     static func decodeThing(_ row: PostgresRow) throws(PostgresError) -> Thing {
-        let (id, domain, name, tags, metadata, isEnabled, createdAt, createdBy, updatedAt, updatedBy) = try row.decode(
-            (ThingID, DomainID, String, [String], PostgresJSON, Bool, Int64, UserID?, Int64, UserID?).self)
+        let (id, domain, parent, name, tags, metadata, isEnabled, createdAt, createdBy, updatedAt, updatedBy) =
+            try row.decode(
+                (ThingID, DomainID, GroupID?, String, [String], PostgresJSON, Bool, Int64, UserID?, Int64, UserID?).self
+            )
         return Thing(
-            id: id, domain: domain, attributes: Attributes(name: name, tags: tags, metadata: metadata.text),
+            id: id, domain: domain, parent: parent,
+            attributes: Attributes(name: name, tags: tags, metadata: metadata.text),
             isEnabled: isEnabled, createdAt: createdAt, createdBy: createdBy, updatedAt: updatedAt,
             updatedBy: updatedBy)
     }
@@ -25,6 +28,7 @@ extension PostgresThingsStore {
     ) async throws(ServiceError) {
         guard let first = things.first?.thing else { return }
         let identifiers = things.map(\.thing.id)
+        let parents = things.map(\.thing.parent)
         let names = things.map(\.thing.attributes.name)
         let tags = try things.map { thing throws(ServiceError) in try jsonArray(thing.thing.attributes.tags) }
         let metadata = things.map { PostgresJSON(text: $0.thing.attributes.metadata) }
@@ -32,10 +36,11 @@ extension PostgresThingsStore {
         try await change { connection in
             try await connection.execute(
                 """
-                INSERT INTO things (id, domain, name, tags, metadata, created_at, created_by, updated_at)
-                SELECT new.id, \(first.domain), new.name, ARRAY(SELECT jsonb_array_elements_text(new.tags)),
+                INSERT INTO things (id, domain, parent, name, tags, metadata, created_at, created_by, updated_at)
+                SELECT new.id, \(first.domain), new.parent, new.name, ARRAY(SELECT jsonb_array_elements_text(new.tags)),
                     new.metadata, \(first.createdAt), \(first.createdBy as UserID?), \(first.updatedAt)
-                FROM unnest(\(identifiers), \(names), \(tags), \(metadata)) AS new (id, name, tags, metadata)
+                FROM unnest(\(identifiers), \(parents), \(names), \(tags), \(metadata))
+                    AS new (id, parent, name, tags, metadata)
                 """)
             try await connection.execute(
                 """
@@ -54,13 +59,27 @@ extension PostgresThingsStore {
     }
 
     func things(
-        _ query: ListQuery, on channel: ChannelID?, in domain: DomainID
+        _ query: ListQuery, on channel: ChannelID?, in domain: DomainID, within reach: Reach?
     ) async throws(ServiceError) -> Listing<Thing> {
         let connection = channel.map {
             ListSQL.Connection(entity: "connections.thing", condition: "connections.channel = \($0)")
         }
+        let conditions: [SQL] =
+            reach.map { reach -> [SQL] in
+                ["(entity.parent = ANY(\(reach.groups)) OR entity.id = ANY(\(reach.things)))"]
+            } ?? []
         return try await listing(
-            ListSQL(query: query, domain: domain, table: "things", connection: connection),
+            ListSQL(query: query, domain: domain, table: "things", connection: connection, conditions: conditions),
+            columns: Self.thingColumns, Self.decodeThing)
+    }
+
+    func things(
+        _ query: ListQuery, in membership: Membership, of domain: DomainID
+    ) async throws(ServiceError) -> Listing<Thing> {
+        let groups = try await groups(of: membership, in: domain)
+        return try await listing(
+            ListSQL(
+                query: query, domain: domain, table: "things", conditions: ["entity.parent = ANY(\(groups))"]),
             columns: Self.thingColumns, Self.decodeThing)
     }
 

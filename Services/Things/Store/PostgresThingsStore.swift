@@ -67,11 +67,13 @@ extension ServiceError {
     /// What a failure of the database means to who asked.
     init(storing error: PostgresError) {
         switch error.constraint {
-        case "things_pkey", "things_in_domain", "channels_pkey", "channels_in_domain":
+        case "things_pkey", "things_in_domain", "channels_pkey", "channels_in_domain", "groups_pkey",
+            "groups_in_domain":
             self = ThingsRefusal.duplicateIdentifier
         case "thing_keys_pkey": self = ThingsRefusal.duplicateKey
         case "channels_route": self = ThingsRefusal.duplicateRoute
-        case "connections_of_thing", "connections_of_channel", "thing_keys_thing_fkey":
+        case "connections_of_thing", "connections_of_channel", "thing_keys_thing_fkey", "groups_parent",
+            "things_group", "channels_group", "grants_thing", "grants_channel", "grants_group":
             self = ThingsRefusal.concurrentChange
         default:
             if error.isRetriable || error.kind == .cancelled || error.kind == .closed {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
+import Identity
 import Messaging
 
 /// Where things, channels and connections are kept. Every change and the events that announce it are one transaction, and a method that
@@ -11,9 +12,13 @@ protocol ThingsStore: Sendable {
         _ things: [(thing: Thing, keyHash: [UInt8])], announcing events: [EntityEvent]
     ) async throws(ServiceError)
     func thing(_ id: ThingID, in domain: DomainID) async throws(ServiceError) -> Thing?
-    /// Those that are (not) connected to `channel`, or all.
-    func things(_ query: ListQuery, on channel: ChannelID?, in domain: DomainID) async throws(ServiceError)
-        -> Listing<Thing>
+    /// Those that are (not) connected to `channel`, or all; of these what `reach` lets see, or all.
+    func things(
+        _ query: ListQuery, on channel: ChannelID?, in domain: DomainID, within reach: Reach?
+    ) async throws(ServiceError) -> Listing<Thing>
+    func things(
+        _ query: ListQuery, in membership: Membership, of domain: DomainID
+    ) async throws(ServiceError) -> Listing<Thing>
     /// How many of them exist.
     func count(things: [ThingID], in domain: DomainID) async throws(ServiceError) -> Int
     func update(
@@ -30,9 +35,15 @@ protocol ThingsStore: Sendable {
 
     func insert(_ channels: [Channel], announcing events: [EntityEvent]) async throws(ServiceError)
     func channel(_ reference: ChannelReference, in domain: DomainID) async throws(ServiceError) -> Channel?
-    /// Those that `thing` is (not) connected to, or all.
-    func channels(_ query: ListQuery, of thing: ThingID?, in domain: DomainID) async throws(ServiceError)
-        -> Listing<Channel>
+    /// Those that `thing` is (not) connected to, or all; of these what `reach` lets see, or all.
+    func channels(
+        _ query: ListQuery, of thing: ThingID?, in domain: DomainID, within reach: Reach?
+    ) async throws(ServiceError) -> Listing<Channel>
+    func channels(
+        _ query: ListQuery, in membership: Membership, of domain: DomainID
+    ) async throws(ServiceError) -> Listing<Channel>
+    /// How many of them exist.
+    func count(channels: [ChannelID], in domain: DomainID) async throws(ServiceError) -> Int
     func update(
         channel: ChannelID, _ change: AttributesChange, route: RouteChange, by actor: Actor, at time: Int64,
         announcing event: EntityEvent
@@ -52,6 +63,59 @@ protocol ThingsStore: Sendable {
         _ pairs: ConnectionPairs, _ directions: Directions, in domain: DomainID, _ events: ChangeEvents
     ) async throws(ServiceError)
 }
+
+/// Groups, and what is in them.
+protocol GroupsStore: Sendable {
+    /// - Throws: `notFound` when there is no such parent, `unprocessable` when the tree would be too deep or large.
+    func insert(
+        _ group: Group, below parent: GroupID?, announcing event: EntityEvent
+    ) async throws(ServiceError) -> Group
+    func group(_ id: GroupID, in domain: DomainID) async throws(ServiceError) -> Group?
+    func groups(
+        _ query: ListQuery, _ range: GroupRange, in domain: DomainID, within reach: Reach?
+    ) async throws(ServiceError) -> Listing<Group>
+    func update(
+        group: GroupID, _ change: GroupChange, by actor: Actor, at time: Int64, announcing event: EntityEvent
+    ) async throws(ServiceError) -> Group?
+    /// - Throws: `unprocessable` for a cycle or a tree that would be too deep, `conflict` when it is not below `former` any more.
+    func move(
+        group: GroupID, from former: GroupID?, below parent: GroupID?, by actor: Actor, at time: Int64,
+        announcing event: EntityEvent
+    ) async throws(ServiceError) -> Group?
+    /// What is in it goes to `parent`.
+    /// - Throws: `conflict` when it is not below `parent` any more.
+    func remove(
+        group: GroupID, from parent: GroupID?, in domain: DomainID, announcing event: EntityEvent
+    ) async throws(ServiceError) -> Bool
+    /// The groups that they are in.
+    func groups(
+        ofThings things: [ThingID], andChannels channels: [ChannelID], in domain: DomainID
+    ) async throws(ServiceError) -> Set<GroupID>
+    /// Announces each that came into another group.
+    func move(
+        things: [ThingID], channels: [ChannelID], to group: GroupID?, by actor: Actor, _ events: ChangeEvents
+    ) async throws(ServiceError)
+}
+
+/// Roles of persons on single things, channels and groups.
+protocol AccessStore: Sendable {
+    /// The highest role that is given on each or on a group above it, `none` without one; those that do not exist are left out.
+    func roles(of actor: Actor, onThings things: [ThingID]) async throws(ServiceError) -> [ThingID: Role]
+    func roles(of actor: Actor, onChannels channels: [ChannelID]) async throws(ServiceError) -> [ChannelID: Role]
+    func roles(of actor: Actor, onGroups groups: [GroupID]) async throws(ServiceError) -> [GroupID: Role]
+    func reach(of actor: Actor) async throws(ServiceError) -> Reach
+    /// Announces each role that changed.
+    func grant(
+        _ role: Role, to users: [UserID], on subject: Subject, by actor: Actor, _ events: ChangeEvents
+    ) async throws(ServiceError)
+    func revoke(
+        from users: [UserID], on subject: Subject, by actor: Actor, _ events: ChangeEvents
+    ) async throws(ServiceError)
+    func grants(on subject: Subject, in domain: DomainID) async throws(ServiceError) -> [Grant]
+}
+
+/// What ``Directory`` needs.
+typealias DirectoryStore = AccessStore & GroupsStore & ThingsStore
 
 /// What adapters ask; each one indexed query.
 protocol RightsStore: Sendable {

@@ -9,7 +9,7 @@ public struct EntityEvent: Codable, Sendable, Equatable {
     public var at: Int64
     /// `things`, `users`, …
     public var service: String
-    /// `thing`, `channel`, `connection`, `user`, `session`, `domain`, …
+    /// `thing`, `channel`, `connection`, `group`, `grant`, `user`, `session`, `domain`, …
     public var entity: String
     /// `created`, `updated`, `removed`, `enabled`, `disabled`, `key-rotated`, `revoked`, …
     public var what: String
@@ -19,13 +19,14 @@ public struct EntityEvent: Codable, Sendable, Equatable {
     /// The identifiers that the change touches, whichever apply.
     public var thing: ThingID?
     public var channel: ChannelID?
+    public var group: GroupID?
     public var user: UserID?
     public var session: SessionID?
 
     public init(
         id: EventID, at: Int64, service: String, entity: String, what: String, domain: DomainID? = nil,
-        actor: UserID? = nil, thing: ThingID? = nil, channel: ChannelID? = nil, user: UserID? = nil,
-        session: SessionID? = nil
+        actor: UserID? = nil, thing: ThingID? = nil, channel: ChannelID? = nil, group: GroupID? = nil,
+        user: UserID? = nil, session: SessionID? = nil
     ) {
         self.id = id
         self.at = at
@@ -36,6 +37,7 @@ public struct EntityEvent: Codable, Sendable, Equatable {
         self.actor = actor
         self.thing = thing
         self.channel = channel
+        self.group = group
         self.user = user
         self.session = session
     }

@@ -17,13 +17,25 @@ enum Filling {
         ChannelID(high: UInt64(number) << 36 | 0x2_7000, low: domain.low)
     }
 
+    static func group(_ number: Int) -> GroupID { GroupID(high: UInt64(number) << 36 | 0x3_7000, low: domain.low) }
+    /// One of nine branches of the tree: 111 groups of 999, and a ninth of the things.
+    static var branch: [GroupID] { ([1] + Array(10...19) + Array(100...199)).map(group) }
+
     static let script: StaticString = """
         CREATE FUNCTION sample_id(kind integer, tenant integer, number integer) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
             SELECT (lpad(to_hex(number::bigint * 16), 8, '0') || '-' || lpad(to_hex(kind), 4, '0') || '-7000-8000-'
                 || lpad(to_hex(tenant), 12, '0'))::uuid
         $$;
-        INSERT INTO things (id, domain, name, tags, metadata, is_enabled, created_at, updated_at)
-        SELECT sample_id(1, tenant, number), sample_id(0, tenant, 0),
+        INSERT INTO groups (id, domain, parent, path, name, description, metadata, created_at, updated_at)
+        SELECT sample_id(3, tenant, number), sample_id(0, tenant, 0),
+            CASE WHEN number >= 10 THEN sample_id(3, tenant, number / 10) END,
+            array_remove(ARRAY[
+                CASE WHEN number >= 100 THEN sample_id(3, tenant, number / 100) END,
+                CASE WHEN number >= 10 THEN sample_id(3, tenant, number / 10) END, sample_id(3, tenant, number)], NULL),
+            'Group ' || number, '', '{}', 1, 1
+        FROM generate_series(1, 999) AS number, generate_series(1, 2) AS tenant ORDER BY number;
+        INSERT INTO things (id, domain, parent, name, tags, metadata, is_enabled, created_at, updated_at)
+        SELECT sample_id(1, tenant, number), sample_id(0, tenant, 0), sample_id(3, tenant, 1 + number % 999),
             'Sensor ' || number * 7919 % 20000 || ' of hall ' || number % 100,
             ARRAY['hall-' || number % 100]
                 || CASE WHEN number % 2 = 0 THEN ARRAY['common'] END
@@ -59,7 +71,7 @@ func withFilledStore(_ body: (PostgresPool) async throws -> Void) async throws {
     try await pool.withConnection { connection in
         try await connection.executeScript(Filling.script)
         // The visibility map makes index-only scans what they are called.
-        for table in ["things", "channels", "connections"] as [SQL] {
+        for table in ["things", "channels", "connections", "groups"] as [SQL] {
             try await connection.execute("VACUUM ANALYZE \(table)", prepared: false)
         }
     }

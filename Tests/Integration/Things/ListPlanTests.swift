@@ -35,7 +35,8 @@ import Testing
     private static let lists: [(label: String, list: ListSQL)] = {
         var lists: [(String, ListSQL)] = []
         func add(
-            _ label: String, table: SQL = "things", on: ListSQL.Connection? = nil, _ change: (inout ListQuery) -> Void
+            _ label: String, table: SQL = "things", on: ListSQL.Connection? = nil, where conditions: [SQL] = [],
+            _ change: (inout ListQuery) -> Void
         ) {
             for order in ListQuery.Order.allCases {
                 for direction in ListQuery.Direction.allCases {
@@ -45,7 +46,9 @@ import Testing
                     lists.append(
                         (
                             "\(label) by \(order) \(direction)",
-                            ListSQL(query: query, domain: Filling.domain, table: table, connection: on)
+                            ListSQL(
+                                query: query, domain: Filling.domain, table: table, connection: on,
+                                conditions: conditions)
                         ))
                 }
             }
@@ -75,6 +78,13 @@ import Testing
                 query.order = .id
             }
         }
+        add("in a group", where: ["entity.parent = ANY(\([Filling.group(123)]))"]) { _ in }
+        add("in a branch", where: ["entity.parent = ANY(\(Filling.branch))"]) { _ in }
+        let reached: SQL =
+            "(entity.parent = ANY(\(Filling.branch)) OR entity.id = ANY(\([Filling.thing(1), Filling.thing(2)])))"
+        add("reached", where: [reached]) { _ in }
+        add("reached with a tag", where: [reached]) { $0.tag = "common" }
+        add("reached with a name", where: [reached]) { $0.name = "hall 7" }
         let of = ListSQL.Connection(
             entity: "connections.channel", condition: "connections.thing = \(Filling.thing(5))")
         add("channels of a thing", table: "channels", on: of) { _ in }

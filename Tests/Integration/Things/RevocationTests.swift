@@ -78,6 +78,25 @@ import Testing
         #expect(ContinuousClock.now - start < .seconds(1), "\(reason)")
     }
 
+    @Test func whatPeopleMayDoIsNothingToAdapters() async throws {
+        try await withConnectedThing { _, person, adapter, thing, channel in
+            let other = try await person.makeThing()
+            _ = try await person.connect(other.id, channel)
+            try await adapter.warm(other.key, channel)
+            let group = try await person.post("/groups", ["name": "g"])
+            #expect(group.status == 201)
+            // Heard after the group's event, so that one has had its effect.
+            _ = try await person.disconnect(other.id, channel)
+            try await eventually("the disconnection is heard") {
+                await adapter.refusal(other.key, channel) == "publish-not-allowed"
+            }
+            guard case .allowed = adapter.authenticator.decide(adapter.request(thing.key, channel)) else {
+                Issue.record("a new group took a thing's right from an adapter's memory")
+                return
+            }
+        }
+    }
+
     @Test func everyRightIsTakenBackWithinASecond() async throws {
         try await withConnectedThing { _, person, adapter, thing, channel in
             _ = try await person.disconnect(thing.id, channel, types: ["publish"])

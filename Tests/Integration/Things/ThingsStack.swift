@@ -83,8 +83,8 @@ final class ThingsStack: Sendable {
     }
 
     /// A person with a role in a domain.
-    func person(_ role: Role = .editor, in domain: DomainID) async throws -> Person {
-        let principal = Principal(user: .new(), session: .new(), domain: domain, role: role)
+    func person(_ role: Role = .editor, in domain: DomainID, user: UserID = .new()) async throws -> Person {
+        let principal = Principal(user: user, session: .new(), domain: domain, role: role)
         let token = try await issuer.issue(principal, now: WallClock.system.now()).token
         return Person(
             client: HTTPClient(port: port, headers: ["Authorization": "Bearer \(token)"]), user: principal.user)

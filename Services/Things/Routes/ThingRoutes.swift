@@ -51,6 +51,17 @@ struct ThingRoutes: Sendable {
             let listing = try await directory.things(query, on: nil, for: actor)
             return try JSONBody.response(PageDocument<ThingDocument>.things(listing, query))
         }
+        routes.post(
+            "/things/search",
+            Operation(
+                "List the things that one sees, with the parameters in the body", tag: "things",
+                requestBody: SearchBody.schema, responseBody: ThingsSchemas.thingsPage, errors: [422])
+        ) { [directory] request, context in
+            let actor = try context.person()
+            let query = try await JSONBody.decode(SearchBody.self, from: request).query()
+            let listing = try await directory.things(query, on: nil, for: actor)
+            return try JSONBody.response(PageDocument<ThingDocument>.things(listing, query))
+        }
         routes.get(
             "/things/:id",
             Operation("View a thing", tag: "things", responseBody: ThingsSchemas.thing, errors: [404])

@@ -91,6 +91,7 @@ import Testing
             "PATCH /things/{id}/key": Expectation(needs: .editor, status: 200) { _ in [:] },
             "GET /things/{id}/channels": Expectation(needs: .viewer, status: 200),
             "GET /channels/{id}/things": Expectation(needs: .viewer, status: 200, target: .channel),
+            "POST /things/search": Expectation(needs: .list, status: 200) { _ in [:] },
             "POST /things/{id}/share": Expectation(needs: .admin, status: 201) { _ in someone },
             "POST /things/{id}/unshare": Expectation(needs: .admin, status: 204) { _ in someone },
             "POST /channels/{id}/groups/assign": Expectation(needs: .editor, status: 201, target: .channel) {

@@ -76,6 +76,12 @@ import Testing
             #expect(try await person.get("/things?tag=even").integer("total") == 13)
             #expect(try await person.get("/things?name=sensor%203").integer("total") == 5)
             #expect(try await person.get("/things?name=%25").integer("total") == 0)
+            let search: JSONValue = ["metadata": ["n": 7], "order": "name", "dir": "desc", "limit": 5, "status": "all"]
+            #expect(try await person.post("/things/search", search).integer("total") == 1)
+            #expect(try await person.post("/things/search", [:]).list("things").count == 10)
+            for bad in [["limit": 101], ["offset": -1], ["order": "key"], ["status": "gone"]] as [JSONValue] {
+                #expect(try await person.post("/things/search", bad).reason == "invalid-value")
+            }
             #expect(try await person.get("/things?metadata=%7B%22n%22:7%7D").integer("total") == 1)
             #expect(
                 try await person.get("/things?metadata=%7B%22kind%22:%7B%22type%22:%22pt100%22%7D%7D").integer("total")

@@ -71,7 +71,8 @@ public final class RouteTable: Sendable {
         add(Registration(entry: Entry(method: method, path: path, operation: operation), handler: handler))
     }
 
-    /// Holds keys and custom roles to the operation's scope; built-in roles are the handler's to judge.
+    /// Holds keys to the operation's scope. What a person's roles allow is the handler's to judge: there may be more than the domain's roles, as
+    /// those on a group of things.
     /// - Returns: the principal with the role that the operation asks for, when it was the actions that allowed it.
     private static func admit(
         _ principal: Principal, to operation: Operation, _ method: HTTPRequest.Method, entity: String?
@@ -86,6 +87,7 @@ public final class RouteTable: Sendable {
         case .derived: action = Action(operation.tag, isRead: method == .get)
         }
         guard principal.grants != nil else { return principal }
+        if principal.credential == .session, !principal.allows(action, on: entity) { return principal }
         try principal.require(action, on: entity)
         return principal.admitted(to: action)
     }

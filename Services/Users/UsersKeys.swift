@@ -93,10 +93,11 @@ public enum UsersKeys {
         passwordResetMinutes, passwordResetPage, invitationPage,
     ]
 
-    public static let all: [any ConfigurationDeclaration] =
-        [
-            port, StandardKeys.busSocket, StandardKeys.databaseURL, adminEmail, adminPassword, selfRegister,
-            accessTokenSeconds, refreshTokenHours, keyRotationDays, loginsPerMinute, lockOutFailures, lockOutSeconds,
-            passwordCost,
-        ] + mail
+    private static let access: [any ConfigurationDeclaration] = [
+        port, StandardKeys.busSocket, StandardKeys.databaseURL, adminEmail, adminPassword, selfRegister,
+        accessTokenSeconds, refreshTokenHours, keyRotationDays, loginsPerMinute, lockOutFailures, lockOutSeconds,
+        passwordCost,
+    ]
+
+    public static let all: [any ConfigurationDeclaration] = access + mail
 }

@@ -2,6 +2,8 @@
 import Core
 import Foundation
 import Identity
+import Mail
+import ServiceKit
 import Testing
 
 @testable import UsersService
@@ -42,6 +44,23 @@ import Testing
         #expect(waits == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600])
         #expect(MailLimits.retryNanoseconds(afterAttempts: .max) == MailLimits.longestRetryNanoseconds)
         #expect(MailLimits.retryNanoseconds(afterAttempts: .min) == MailLimits.firstRetryNanoseconds)
+    }
+
+    private func mail(_ settings: [String: any Sendable]) async throws -> MailSettings? {
+        try MailSettings(try await ServiceConfiguration(UsersService.description.allKeys, overriding: settings))
+    }
+
+    @Test func mailIsConfiguredAsAWholeOrNotAtAll() async throws {
+        #expect(try await mail([:]) == nil)
+        await #expect(throws: ConfigurationError.self) { try await mail(["smtp.host": "relay"]) }
+        let good: [String: any Sendable] = ["smtp.host": "relay", "smtp.from": "a@b"]
+        #expect(try await mail(good)?.from.description == "a@b")
+        // A password is not told to another machine without encryption.
+        let bare = good.merging(["smtp.username": "u", "smtp.password": "p", "smtp.security": "none"]) { $1 }
+        await #expect(throws: ConfigurationError.self) { try await mail(bare) }
+        #expect(try await mail(bare.merging(["smtp.host": "127.0.0.1"]) { $1 }) != nil)
+        let hostile = good.merging(["smtp.from": "a@b\r\nBcc: c"]) { $1 }
+        await #expect(throws: ConfigurationError.self) { try await mail(hostile) }
     }
 
     @Test func rightsAddUp() {

@@ -47,10 +47,13 @@ public struct PageRequest: Sendable, Equatable {
             "=", with: "")
     }
 
+    /// Base64 of the longest name, an identifier, and some room.
+    private static let maximumCursorBytes = (Limits.nameBytes + 256) * 4 / 3
+
     static func decodeCursor(_ cursor: String) throws(ServiceError) -> String {
         var text = cursor.replacing("-", with: "+").replacing("_", with: "/")
         text += String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        guard cursor.utf8.count <= 1_024, let data = Data(base64Encoded: text),
+        guard cursor.utf8.count <= maximumCursorBytes, let data = Data(base64Encoded: text),
             let position = String(validating: data, as: UTF8.self),
             !position.utf8.contains(0)
         else {

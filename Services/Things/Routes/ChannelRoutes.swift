@@ -16,7 +16,7 @@ struct ChannelRoutes: Sendable {
             "/channels",
             Operation(
                 "Create a channel", tag: "channels", requestBody: ThingsSchemas.channelCreation,
-                responseBody: ThingsSchemas.channel, successStatus: 201, errors: [409, 422])
+                responseBody: ThingsSchemas.channel, successStatus: 201, errors: [404, 409, 422])
         ) { [directory] request, context in
             let actor = try context.person()
             let draft = try await JSONBody.decode(ChannelCreation.self, from: request).draft()
@@ -32,7 +32,7 @@ struct ChannelRoutes: Sendable {
                 requestBody: .arraySchema(of: ThingsSchemas.channelCreation),
                 responseBody: .objectSchema([
                     "channels": .arraySchema(of: ThingsSchemas.channel), "total": .integerSchema,
-                ]), successStatus: 201, errors: [409, 422])
+                ]), successStatus: 201, errors: [404, 409, 422])
         ) { [directory] request, context in
             let actor = try context.person()
             let drafts = try await JSONBody.decode([ChannelCreation].self, from: request).map { try $0.draft() }

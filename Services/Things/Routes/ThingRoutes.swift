@@ -16,7 +16,7 @@ struct ThingRoutes: Sendable {
             "/things",
             Operation(
                 "Create a thing; its key is shown this once", tag: "things", requestBody: ThingsSchemas.thingCreation,
-                responseBody: ThingsSchemas.thingWithKey, successStatus: 201, errors: [409, 422])
+                responseBody: ThingsSchemas.thingWithKey, successStatus: 201, errors: [404, 409, 422])
         ) { [directory] request, context in
             let actor = try context.person()
             let draft = try await JSONBody.decode(ThingCreation.self, from: request).draft()
@@ -32,7 +32,7 @@ struct ThingRoutes: Sendable {
                 requestBody: .arraySchema(of: ThingsSchemas.thingCreation),
                 responseBody: .objectSchema([
                     "things": .arraySchema(of: ThingsSchemas.thingWithKey), "total": .integerSchema,
-                ]), successStatus: 201, errors: [409, 422])
+                ]), successStatus: 201, errors: [404, 409, 422])
         ) { [directory] request, context in
             let actor = try context.person()
             let drafts = try await JSONBody.decode([ThingCreation].self, from: request).map { try $0.draft() }

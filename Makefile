@@ -3,10 +3,11 @@
 
 CONFIGURATION ?= release
 SERVICES := bus users things http-adapter writer-postgres reader-postgres
+PREFIX ?= /usr/local
 SWIFT ?= swift
 ITERATIONS ?= 10000000
 
-.PHONY: help run build install install-test test test-compose bench fuzz format lint clean-data
+.PHONY: help run build install install-cli install-test test test-compose bench fuzz format lint clean-data
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,11 +15,15 @@ help: ## what there is
 run: install build ## install what is missing, build, start everything on http://localhost:8080; Ctrl-C stops it
 	@exec deploy/local/run --binaries "$$($(SWIFT) build -c $(CONFIGURATION) --show-bin-path)"
 
-build: ## build all services (CONFIGURATION=debug for a quick one)
-	@set -e; for service in $(SERVICES); do $(SWIFT) build -c $(CONFIGURATION) --product $$service; done
+build: ## build all services and the client (CONFIGURATION=debug for a quick one)
+	@set -e; for service in $(SERVICES) martlet; do $(SWIFT) build -c $(CONFIGURATION) --product $$service; done
 
 install: ## install what running needs (apt; says what it does before it asks for sudo)
 	@deploy/local/install run
+
+install-cli: ## build the client and install it as PREFIX/bin/martlet (/usr/local)
+	@$(SWIFT) build -c $(CONFIGURATION) --product martlet
+	@install -D -m 755 "$$($(SWIFT) build -c $(CONFIGURATION) --show-bin-path)/martlet" "$(DESTDIR)$(PREFIX)/bin/martlet"
 
 install-test: ## install what the tests need besides
 	@deploy/local/install run test

@@ -32,22 +32,29 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 
 /// A service: a library that tests can run in-process, and an executable of three lines.
-func service(_ library: String, dependencies: [Target.Dependency], settings: [SwiftSetting] = strict) -> [Target] {
-    [
+///
+/// - Parameter folder: its folder below `Services`, where that is not the library's name without `Service`.
+func service(
+    _ library: String, folder: String? = nil, dependencies: [Target.Dependency], settings: [SwiftSetting] = strict
+) -> [Target] {
+    let path = "Services/\(folder ?? library.replacing("Service", with: ""))"
+    return [
         .target(
             name: library,
             dependencies: dependencies,
-            path: "Services/\(library.replacing("Service", with: ""))",
+            path: path,
             exclude: ["Main", "README.md"],
             swiftSettings: settings
         ),
         .executableTarget(
             name: "\(library)Main",
             dependencies: [.target(name: library)],
-            path: "Services/\(library.replacing("Service", with: ""))/Main",
+            path: "\(path)/Main",
             swiftSettings: strict,
             linkerSettings: fastLink
         ),
@@ -63,6 +70,7 @@ let package = Package(
         .executable(name: "http-adapter", targets: ["HTTPAdapterMain"]),
         .executable(name: "writer-postgres", targets: ["WriterPostgresMain"]),
         .executable(name: "reader-postgres", targets: ["ReaderPostgresMain"]),
+        .executable(name: "martlet", targets: ["MartletCLIMain"]),
         .executable(name: "fuzz", targets: ["Fuzz"]),
         .executable(name: "bench", targets: ["Bench"]),
     ],
@@ -81,6 +89,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
     ],
     targets: [
         // C libraries, each imported in one place.
@@ -158,6 +168,11 @@ let package = Package(
                 "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
                 "AdapterKit",
             ])
+        + service(
+            "MartletCLI", folder: "Martlet",
+            dependencies: [
+                "Core", "Observability", nio, nioPosix, nioHTTP1, argumentParser, asyncHTTPClient, collections,
+            ])
         + [
             // Tests/TestKit: private PostgreSQL clusters, processes of the product, HTTP by hand, temporary folders.
             .target(
@@ -178,6 +193,11 @@ let package = Package(
                     "TestKit",
                     nio,
                 ], path: "Tests/Unit/Kit", swiftSettings: strict),
+
+            .testTarget(
+                name: "MartletCLITests", dependencies: ["MartletCLI", "TestKit", argumentParser],
+                path: "Tests/Unit/CLI",
+                swiftSettings: strict),
 
             .testTarget(
                 name: "BusContractTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio, nioPosix],

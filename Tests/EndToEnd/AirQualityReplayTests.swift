@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
 import Foundation
-import Postgres
 import TestKit
 import Testing
 
@@ -23,10 +22,10 @@ import Testing
             uniqueKeysWithValues: data.totals.map { ("station-1:" + AirQualityData.senmlName($0.key), $0.value) })
         let readings = expected.values.reduce(0) { $0 + $1.count }
         try await eventually("all \(readings) readings are stored", deadline: .seconds(120)) {
-            try await Self.totals(stack, channel).values.reduce(0) { $0 + $1.count } >= readings
+            try await stack.storedTotals(channel).values.reduce(0) { $0 + $1.count } >= readings
         }
 
-        let stored = try await Self.totals(stack, channel)
+        let stored = try await stack.storedTotals(channel)
         #expect(Set(stored.keys) == Set(expected.keys))
         for (name, total) in expected {
             let found = try #require(stored[name])
@@ -37,17 +36,6 @@ import Testing
 
         try await readBack(stack, device, token: token, expected: expected)
         try await stack.stop()
-    }
-
-    private static func totals(_ stack: Stack, _ channel: ChannelID) async throws -> [String: AirQualityData.Total] {
-        let rows = try await stack.database.execute(
-            "SELECT name, count(*), sum(value) FROM messages.senml WHERE channel = \(channel) GROUP BY name")
-        var totals: [String: AirQualityData.Total] = [:]
-        for row in rows {
-            let (name, count, sum) = try row.decode((String, Int64, Double).self)
-            totals[name] = AirQualityData.Total(count: Int(count), sum: sum)
-        }
-        return totals
     }
 
     private struct Page: Decodable {

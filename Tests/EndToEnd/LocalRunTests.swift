@@ -18,6 +18,9 @@ import Testing
         #expect(!output.contains("curl:"), "\(output)")
         // curl has followed the channel, from its beginning.
         #expect(output.contains(#"data: {"type":"message","sequence":"#), "\(output)")
+        #expect(output.contains("counts and sums agree"), "\(output)")
+        #expect(output.contains("device-1:humidity [%RH]  300 values"), "\(output)")
+        #expect(!output.contains("martlet: "), "\(output)")
 
         try await documentsAreThereToBrowse(run)
         try await bothWaysThroughTheFrontDoor(run)

@@ -2,10 +2,14 @@
 import Foundation
 import TestKit
 
-/// The README's tour: every line of its `sh` blocks, pasted into one shell.
+/// The READMEs' tours: every line of their `sh` blocks, pasted into one shell, one page behind the other.
 enum Tour {
-    static func script() throws -> String {
-        let readme = try String(contentsOfFile: Repository.file("README.md"), encoding: .utf8)
+    private static let pages = ["README.md", "Services/Martlet/README.md"]
+
+    static func script() throws -> String { try pages.map(script).joined(separator: "\n") }
+
+    private static func script(_ page: String) throws -> String {
+        let readme = try String(contentsOfFile: Repository.file(page), encoding: .utf8)
         var lines: [Substring] = []
         var isInside = false
         for line in readme.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -24,10 +28,12 @@ enum Tour {
     /// - Throws: when a line fails.
     static func paste(environment: [String: String], directory: TemporaryDirectory) async throws -> String {
         let log = directory.file("tour.log")
+        // The client keeps its login where the tests keep their data, and is the one that was built with them.
+        let client = ["XDG_CONFIG_HOME": directory.file("config"), "MARTLET_BIN": Executables.directory]
         let shell = try ServiceProcess(
             program: Executables.system("bash"), arguments: ["-euo", "pipefail", "-c", script()],
-            environment: environment, workingDirectory: Repository.root, log: log)
-        let status = try await shell.waitForExit(deadline: .seconds(120))
+            environment: environment.merging(client) { _, new in new }, workingDirectory: Repository.root, log: log)
+        let status = try await shell.waitForExit(deadline: .seconds(300))
         guard status == .exited(0) else { throw ServiceProcess.Ended(description: "tour: \(status)\n\(shell.log)") }
         return shell.log
     }

@@ -207,8 +207,9 @@ let package = Package(
                 path: "Tests/Integration/Postgres", swiftSettings: strict),
             .testTarget(
                 name: "UsersTests",
-                dependencies: ["UsersService", "Identity", "Mail", "Postgres", "HTTPKit", "TestKit"],
-                path: "Tests/Integration/Users", exclude: ["smtp_server.py"], swiftSettings: strict),
+                dependencies: [
+                    "UsersService", "Bus", "Messaging", "Identity", "Mail", "Postgres", "HTTPKit", "TestKit",
+                ], path: "Tests/Integration/Users", exclude: ["smtp_server.py"], swiftSettings: strict),
             .testTarget(
                 name: "ThingsTests",
                 dependencies: ["ThingsService", "AdapterKit", "Identity", "HTTPKit", "Postgres", "TestKit", logging],

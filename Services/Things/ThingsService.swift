@@ -23,6 +23,9 @@ public enum ThingsService {
         let store = PostgresThingsStore(pool: pool, announcer: announcer)
         let verifier = BusTokenVerifier(bus: bus, clock: environment.clock, logger: environment.logger("tokens"))
         let http = HTTPApplication(environment: environment, title: "Things", verifier: verifier)
+        let domainRoutes = DomainRoutes(
+            bus: bus, clock: environment.clock, logger: environment.logger("domain-routes"))
+        domainRoutes.register(in: environment.metrics)
         let directory = Directory(store: store, clock: environment.clock)
         ThingRoutes(directory: directory).add(to: http.routes)
         ChannelRoutes(directory: directory).add(to: http.routes)
@@ -31,8 +34,8 @@ public enum ThingsService {
         MemberRoutes(directory: directory).add(to: http.routes)
         GrantRoutes(directory: directory).add(to: http.routes)
         return [
-            PostgresPoolService(pool), announcer, TokenVerifierService(verifier),
-            RightsResponder(bus: bus, store: store, logger: environment.logger("rights")),
+            PostgresPoolService(pool), announcer, TokenVerifierService(verifier), domainRoutes,
+            RightsResponder(bus: bus, store: store, routes: domainRoutes, logger: environment.logger("rights")),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(ThingsKeys.httpPort)),

@@ -54,6 +54,7 @@ public enum UsersService {
             PostgresPoolService(pool),
             OutboxRelayService(outbox: outbox, bus: bus, metrics: environment.metrics),
             UsersResponder(bus: bus, store: store, signer: signer, clock: clock, logger: environment.logger("bus")),
+            DomainResponder(bus: bus, store: store, logger: environment.logger("domain-routes")),
             UsersHousekeeping(
                 store: store, signer: signer, clock: clock,
                 lockedIdentities: environment.metrics.gauge(

@@ -13,6 +13,7 @@ struct RightsResponder: Service, CustomStringConvertible {
     let description = "rights"
     let bus: any Bus
     let store: any RightsStore
+    let routes: DomainRoutes
     let logger: Logger
 
     func run() async throws {
@@ -52,24 +53,47 @@ struct RightsResponder: Service, CustomStringConvertible {
     private func authorize() async throws(BusError) {
         try await bus.serve(Subjects.authorizeThing, queueGroup: Self.queueGroup, logger: logger) {
             (request: AuthorizeRequest, _) async throws -> AuthorizeResponse in
-            // What cannot be a name of a channel or domain is the name of none.
-            let domain = request.domain.flatMap { DomainReference($0) }
-            guard let channel = ChannelReference(request.channel), (domain == nil) == (request.domain == nil) else {
+            let domain = try await named(request.domain)
+            guard domain != .unknown, let channel = ChannelReference(request.channel) else {
                 return AuthorizeResponse(outcome: .unknownChannel)
             }
             return AuthorizeResponse(
-                outcome: try await store.authorize(thing: request.thing, channel: channel, domain: domain))
+                outcome: try await store.authorize(
+                    thing: request.thing, channel: channel, domain: domain.identifier))
         }
     }
 
     private func lookUp() async throws(BusError) {
         try await bus.serve(Subjects.lookUpChannel, queueGroup: Self.queueGroup, logger: logger) {
             (request: ChannelLookupRequest, _) async throws -> ChannelLookupResponse in
-            let domain = request.domain.flatMap { DomainReference($0) }
-            guard let channel = ChannelReference(request.channel), (domain == nil) == (request.domain == nil) else {
+            let domain = try await named(request.domain)
+            guard domain != .unknown, let channel = ChannelReference(request.channel) else {
                 return ChannelLookupResponse(channel: nil)
             }
-            return ChannelLookupResponse(channel: try await store.lookUp(channel: channel, domain: domain))
+            return ChannelLookupResponse(
+                channel: try await store.lookUp(channel: channel, domain: domain.identifier))
+        }
+    }
+
+    private enum NamedDomain: Equatable {
+        /// The path named none.
+        case any
+        case known(DomainID)
+        case unknown
+
+        var identifier: DomainID? {
+            guard case .known(let id) = self else { return nil }
+            return id
+        }
+    }
+
+    /// The domain of an identifier or route. What cannot be a name of a domain is the name of none.
+    private func named(_ text: String?) async throws(ServiceError) -> NamedDomain {
+        guard let text else { return .any }
+        switch DomainReference(text) {
+        case .identifier(let id)?: return .known(id)
+        case .route(let route)?: return try await routes.domain(route: route).map(NamedDomain.known) ?? .unknown
+        case nil: return .unknown
         }
     }
 }

@@ -19,20 +19,14 @@ extension PostgresThingsStore: RightsStore {
 
     /// The thing's row comes in any case; the channel's only when it is enabled and of the same domain.
     func authorize(
-        thing: ThingID, channel: ChannelReference, domain: DomainReference?
+        thing: ThingID, channel: ChannelReference, domain: DomainID?
     ) async throws(ServiceError) -> AuthorizeResponse.Outcome {
         let channelCondition: SQL
         switch channel {
         case .identifier(let id): channelCondition = "channels.id = \(id)"
         case .route(let route): channelCondition = "channels.route = \(route)"
         }
-        let domainCondition: SQL
-        switch domain {
-        case nil: domainCondition = "true"
-        case .identifier(let id): domainCondition = "channels.domain = \(id)"
-        // Routes of domains belong to `users`; this service does not know them.
-        case .route: domainCondition = "false"
-        }
+        let domainCondition: SQL = domain.map { "channels.domain = \($0)" } ?? "true"
         let found = try await execute(
             """
             SELECT channels.id, channels.domain, coalesce(connections.publish, false),
@@ -54,14 +48,14 @@ extension PostgresThingsStore: RightsStore {
 
     /// Disabled channels too: what was stored can still be read by the domain's people.
     func lookUp(
-        channel: ChannelReference, domain: DomainReference?
+        channel: ChannelReference, domain: DomainID?
     ) async throws(ServiceError) -> ChannelLookupResponse.Channel? {
         let condition: SQL
         switch (channel, domain) {
         case (.identifier(let id), nil): condition = "id = \(id)"
-        case (.identifier(let id), .identifier(let domain)?): condition = "id = \(id) AND domain = \(domain)"
-        case (.route(let route), .identifier(let domain)?): condition = "route = \(route) AND domain = \(domain)"
-        case (.route, nil), (_, .route?): return nil
+        case (.identifier(let id), let domain?): condition = "id = \(id) AND domain = \(domain)"
+        case (.route(let route), let domain?): condition = "route = \(route) AND domain = \(domain)"
+        case (.route, nil): return nil
         }
         let found = try await execute("SELECT id, domain FROM channels WHERE \(condition)")
         return try rows(of: found) { row throws(PostgresError) in

@@ -121,9 +121,9 @@ typealias DirectoryStore = AccessStore & GroupsStore & ThingsStore
 protocol RightsStore: Sendable {
     func identify(keyHash: [UInt8]) async throws(ServiceError) -> IdentifyResponse.Thing?
     func authorize(
-        thing: ThingID, channel: ChannelReference, domain: DomainReference?
+        thing: ThingID, channel: ChannelReference, domain: DomainID?
     ) async throws(ServiceError) -> AuthorizeResponse.Outcome
     func lookUp(
-        channel: ChannelReference, domain: DomainReference?
+        channel: ChannelReference, domain: DomainID?
     ) async throws(ServiceError) -> ChannelLookupResponse.Channel?
 }

@@ -17,6 +17,8 @@ public enum Subjects {
     public static let lookUpChannel = "rpc.things.channel"
     /// Empty request → a JWK set (RFC 7517 section 5).
     public static let tokenKeys = "rpc.users.keys"
+    /// ``DomainLookupRequest`` → ``DomainLookupResponse``.
+    public static let lookUpDomain = "rpc.users.domain"
     /// Empty request → ``RevokedSessions``.
     public static let revokedSessions = "rpc.users.revoked"
     /// A key's hash → whose it is and what it is good for now.

@@ -98,6 +98,14 @@ final class ThingsStack: Sendable {
         return bus
     }
 
+    /// A connection to the bus under the name of `users`.
+    func usersBus() async throws -> SocketBus {
+        let bus = SocketBus.connect(
+            SocketBusConfiguration(path: busSocket, name: "users"), logger: Logger(label: "users"))
+        try await bus.waitUntilConnected(timeout: .seconds(60))
+        return bus
+    }
+
     func stop() async {
         serving.cancel()
         await users.close()

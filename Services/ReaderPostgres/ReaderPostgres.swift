@@ -21,9 +21,14 @@ public enum ReaderPostgres {
         let authenticator = ThingAuthenticator(bus: bus, logger: environment.logger("rights"))
         authenticator.register(in: environment.metrics)
         let http = HTTPApplication(environment: environment, title: "Stored messages", verifier: verifier)
-        MessageRoutes(
-            store: PostgresMessageStore(pool: pool), authenticator: authenticator, things: ThingsClient(bus: bus),
-            verifier: verifier
+        let access = ReaderAccess(authenticator: authenticator, things: ThingsClient(bus: bus), verifier: verifier)
+        let store = PostgresMessageStore(pool: pool, clock: environment.clock)
+        MessageRoutes(store: store, access: access, clock: environment.clock).add(to: http.routes)
+        ExportRoutes(
+            store: store, access: access, clock: environment.clock,
+            slots: ExportSlots(
+                maximum: try configuration.required(ReaderPostgresKeys.maximumExports), metrics: environment.metrics),
+            metrics: ExportMetrics(registry: environment.metrics)
         ).add(to: http.routes)
         return [
             PostgresPoolService(pool), TokenVerifierService(verifier), RightsService(authenticator),

@@ -7,8 +7,11 @@ enum ReaderPostgresKeys {
     static let maximumConnections = ConfigurationKey<Int>(
         "database.connections", default: 8, range: 1...64,
         help: "Connections to PostgreSQL at most: queries at a time.")
+    static let maximumExports = ConfigurationKey<Int>(
+        "exports.maximum", default: 8, range: 1...1_000,
+        help: "Exports that may run at a time; each holds about 8 MiB.")
 
     static let all: [any ConfigurationDeclaration] = [
-        httpPort, StandardKeys.busSocket, StandardKeys.databaseURL, maximumConnections,
+        httpPort, StandardKeys.busSocket, StandardKeys.databaseURL, maximumConnections, maximumExports,
     ]
 }

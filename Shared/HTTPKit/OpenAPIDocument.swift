@@ -69,9 +69,10 @@ struct OpenAPIDocument {
 
     private func responses(_ operation: Operation) -> [String: JSONValue] {
         var success: [String: JSONValue] = ["description": "Done."]
-        if let body = operation.responseBody {
-            success["content"] = ["application/json": ["schema": body]]
-        }
+        var content: [String: JSONValue] = [:]
+        for type in operation.responseTypes { content[type] = ["schema": [:]] }
+        if let body = operation.responseBody { content["application/json"] = ["schema": body] }
+        if !content.isEmpty { success["content"] = .object(content) }
         var responses: [String: JSONValue] = [String(operation.successStatus): .object(success)]
         for status in operation.otherSuccesses { responses[String(status)] = ["description": "Done."] }
         let common = [400, 429, 500, 503] + (operation.access == .anyone ? [] : [401, 403])

@@ -35,6 +35,8 @@ public struct Operation: Sendable {
     public var requestBody: JSONValue?
     /// Schema of the successful response's JSON body; nil: it has none.
     public var responseBody: JSONValue?
+    /// Media types of a successful response that is not JSON, or not only.
+    public var responseTypes: [String]
     public var successStatus: Int
     /// Further statuses of success, without a body.
     public var otherSuccesses: [Int]
@@ -44,7 +46,7 @@ public struct Operation: Sendable {
     public init(
         _ summary: String, tag: String, access: Access = .person, scope: Scope = .derived,
         parameters: [QueryParameter] = [], requestBody: JSONValue? = nil, responseBody: JSONValue? = nil,
-        successStatus: Int = 200, otherSuccesses: [Int] = [], errors: [Int] = []
+        responseTypes: [String] = [], successStatus: Int = 200, otherSuccesses: [Int] = [], errors: [Int] = []
     ) {
         self.summary = summary
         self.tag = tag
@@ -53,6 +55,7 @@ public struct Operation: Sendable {
         self.parameters = parameters
         self.requestBody = requestBody
         self.responseBody = responseBody
+        self.responseTypes = responseTypes
         self.successStatus = successStatus
         self.otherSuccesses = otherSuccesses
         self.errors = errors

@@ -16,12 +16,15 @@ public struct ServiceRequestContext: RequestContext {
     public var trace: TraceContext
     /// Who is asking; set on routes with ``Access/person``.
     public var principal: Principal?
+    /// Ends the connection at once, on any thread: for a response that has to be cut off while it is being written.
+    public let disconnect: @Sendable () -> Void
 
     public init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         remoteAddress = source.channel.remoteAddress?.ipAddress ?? "unknown"
         requestID = ""
         trace = TraceContext(traceHigh: 0, traceLow: 0, span: 0, flags: 0)
+        disconnect = { [channel = source.channel] in channel.close(mode: .all, promise: nil) }
     }
 
     public var maxUploadSize: Int { HTTPLimits.bodyBytes }

@@ -10,6 +10,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public var errorClass: Substring { rawValue.prefix(2) }
     public var description: String { rawValue }
 
+    public static let numericValueOutOfRange = SQLState(rawValue: "22003")
     public static let notNullViolation = SQLState(rawValue: "23502")
     public static let foreignKeyViolation = SQLState(rawValue: "23503")
     public static let uniqueViolation = SQLState(rawValue: "23505")

@@ -1,23 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
 
-/// Which messages of a channel, and which part of that list.
+/// Which messages of a channel, in which order, and which part of that list.
 struct MessageQuery: Sendable, Equatable {
-    /// What kind of message: each has a table of its own.
-    enum Format: String, Sendable, CaseIterable {
-        /// SenML records.
-        case messages
-        case json
-        case blobs
-    }
+    /// By what the list is sorted; in a tie the newest message comes first.
+    enum Order: String, Sendable, CaseIterable {
+        /// Of a SenML record.
+        case time
+        /// When a JSON document or blob arrived: the same column of the list.
+        case created
+        case name
+        case value
+        case stringValue = "string_value"
+        case boolValue = "bool_value"
+        case dataValue = "data_value"
+        case unit
+        case publisher
+        case transport = "protocol"
+        case subtopic
 
-    /// How ``value`` is compared with a record's.
-    enum Comparator: String, Sendable, CaseIterable {
-        case equal = "eq"
-        case less = "lt"
-        case lessOrEqual = "le"
-        case greater = "gt"
-        case greaterOrEqual = "ge"
+        /// The order in which messages are stored: pages of it cost the same however deep they are.
+        var isByTime: Bool { self == .time || self == .created }
+
+        /// Whether only SenML records have it.
+        var isOfRecords: Bool {
+            switch self {
+            case .time, .created, .publisher, .transport, .subtopic: false
+            case .name, .value, .stringValue, .boolValue, .dataValue, .unit: true
+            }
+        }
     }
 
     enum Direction: String, Sendable, CaseIterable {
@@ -25,7 +36,7 @@ struct MessageQuery: Sendable, Equatable {
         case descending = "desc"
     }
 
-    /// A place in the order of messages: it stays the same whatever is inserted before or behind it.
+    /// A place in the order of messages by time: it stays the same whatever is inserted before or behind it.
     struct Position: Sendable, Equatable {
         /// Nanoseconds since 1970.
         var time: Int64
@@ -41,25 +52,16 @@ struct MessageQuery: Sendable, Equatable {
 
     /// Mainflux's limit for readers.
     static let maximumLimit = 1_000
+    /// A page ends when its payloads and strings pass this, so that a thousand messages of 1 MiB are not held at a time.
+    static let maximumBytes = 4 << 20
 
-    var channel: ChannelID
-    var format = Format.messages
-    var subtopic: String?
-    var publisher: ThingID?
-    var transport: String?
-    var name: String?
-    var value: Double?
-    var comparator = Comparator.equal
-    var stringValue: String?
-    var boolValue: Bool?
-    var dataValue: [UInt8]?
-    /// Nanoseconds since 1970, inclusive.
-    var from: Int64?
-    /// Nanoseconds since 1970, exclusive.
-    var to: Int64?
+    var filter: MessageFilter
+    var order = Order.time
     var direction = Direction.descending
     var start = Start.offset(0)
     var limit = 10
+    /// See ``maximumBytes``.
+    var byteLimit = maximumBytes
     /// Whether to count all that match; only for a page by offset.
     var countsTotal = true
 }

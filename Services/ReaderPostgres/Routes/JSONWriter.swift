@@ -4,8 +4,11 @@ import Core
 /// Writes JSON (RFC 8259) straight into bytes: a page of a thousand messages is read out of the database and into the answer without
 /// a tree between.
 struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+    private(set) var bytes: [UInt8]
     private var needsComma = false
+
+    /// - Parameter bytes: what to write behind.
+    init(bytes: [UInt8] = []) { self.bytes = bytes }
 
     mutating func beginObject() { begin(UInt8(ascii: "{")) }
     mutating func endObject() { end(UInt8(ascii: "}")) }
@@ -54,9 +57,12 @@ struct JSONWriter {
     /// The shortest form that reads back as the same number; one that JSON cannot write becomes null.
     mutating func write(_ value: Double) {
         separate()
-        if !value.isFinite {
-            bytes += "null".utf8
-        } else if let integer = Int64(exactly: value), integer.magnitude < 1 << 53 {
+        if value.isFinite { Self.append(value, to: &bytes) } else { bytes += "null".utf8 }
+    }
+
+    /// The shortest text that reads back as the same number.
+    static func append(_ value: Double, to bytes: inout [UInt8]) {
+        if let integer = Int64(exactly: value), integer.magnitude < 1 << 53 {
             bytes += String(integer).utf8
         } else {
             bytes += value.description.utf8
@@ -70,16 +76,27 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// Nanoseconds as decimal seconds.
-    mutating func write(seconds nanoseconds: Int64) {
+    /// Nanoseconds as a decimal of the unit.
+    mutating func write(_ nanoseconds: Int64, in unit: TimeUnit) {
         separate()
-        SenMLSeconds.write(nanoseconds, to: &bytes)
+        unit.write(nanoseconds, to: &bytes)
+    }
+
+    mutating func writeNull() {
+        separate()
+        bytes += "null".utf8
     }
 
     /// Text that is JSON already.
     mutating func write(json text: String) {
         separate()
         bytes += text.utf8
+    }
+
+    /// Ends a value that is a document of its own, one to a line.
+    mutating func endLine() {
+        bytes.append(UInt8(ascii: "\n"))
+        needsComma = false
     }
 
     private mutating func begin(_ bracket: UInt8) {

@@ -1,110 +1,116 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
-import NIOCore
 import Postgres
 
-/// The statements of one query.
+/// The statements of one list of messages.
 struct MessageSQL {
     let query: MessageQuery
+    private let filter: FilterSQL
 
-    /// One more than asked for, to know whether more follow.
-    var page: SQL {
-        switch query.start {
-        case .offset(let offset):
-            "SELECT \(columns) FROM \(table) WHERE \(filter) \(order) LIMIT \(query.limit + 1) OFFSET \(offset)"
-        case .after(let position):
-            "SELECT \(columns) FROM \(table) WHERE \(filter) AND \(behind(position)) \(order) LIMIT \(query.limit + 1)"
-        }
+    init(query: MessageQuery) {
+        self.query = query
+        filter = FilterSQL(filter: query.filter)
+    }
+
+    /// One more than asked for, to know whether more follow; see ``SizedPage``.
+    /// - Parameter bound: what else must hold; see ``PageWindows``.
+    func page(within bound: TimeBound? = nil) -> SQL {
+        let found: SQL = """
+            SELECT \(columns) FROM \(filter.table) WHERE \(filter.conditions)\(start)\(condition(bound))
+            ORDER BY \(order) LIMIT \(query.limit + 1) OFFSET \(offset)
+            """
+        // A document's text is made once, and not for what an offset passes over.
+        let rows: SQL =
+            query.filter.format == .json
+            ? """
+            SELECT created, sequence, record, subtopic, publisher, protocol, payload::text AS payload
+            FROM (\(found)) AS found ORDER BY \(order) OFFSET 0
+            """ : found
+        return SizedPage.cut(rows, size: size, order: order, bytes: query.byteLimit)
     }
 
     /// How many match, up to ``MessageListing/maximumTotal``: a channel that holds a hundred times more costs no more.
     var count: SQL {
-        "SELECT count(*) FROM (SELECT 1 FROM \(table) WHERE \(filter) LIMIT \(MessageListing.maximumTotal)) AS counted"
+        """
+        SELECT count(*) FROM (SELECT 1 FROM \(filter.table) WHERE \(filter.conditions)
+            LIMIT \(MessageListing.maximumTotal)) AS counted
+        """
     }
 
-    private var table: SQL {
-        switch query.format {
-        case .messages: "senml"
-        case .json: "json"
-        case .blobs: "blobs"
-        }
-    }
-
+    /// The columns of a message, in the order in which `StoredMessage` reads them.
     private var columns: SQL {
-        switch query.format {
-        case .messages:
-            """
-            time, sequence, record, subtopic, publisher, protocol, name, unit, value, string_value, bool_value, data_value,
-            sum, update_time
-            """
-        case .json: "created, sequence, 0, subtopic, publisher, protocol, payload"
-        case .blobs: "created, sequence, 0, subtopic, publisher, protocol, content_type, payload"
+        switch query.filter.format {
+        case .messages: StoredMessage.recordColumns
+        case .json: "created, sequence, 0 AS record, subtopic, publisher, protocol, payload"
+        case .blobs: "created, sequence, 0 AS record, subtopic, publisher, protocol, content_type, payload"
         }
     }
 
-    private var time: SQL {
-        switch query.format {
-        case .messages: "time"
-        case .json, .blobs: "created"
-        }
+    private var size: SQL {
+        query.filter.format == .messages ? SizedPage.recordSize : "octet_length(payload)"
     }
 
-    private var filter: SQL {
-        var conditions: [SQL] = ["channel = \(query.channel)"]
-        if let subtopic = query.subtopic { conditions.append("subtopic = \(subtopic)") }
-        if let publisher = query.publisher { conditions.append("publisher = \(publisher)") }
-        if let transport = query.transport { conditions.append("protocol = \(transport)") }
-        if let from = query.from { conditions.append("\(time) >= \(from)") }
-        if let to = query.to { conditions.append("\(time) < \(to)") }
-        if query.format == .messages { conditions += recordConditions }
-        return .joined(conditions, separator: " AND ")
-    }
-
-    private var recordConditions: [SQL] {
-        var conditions: [SQL] = []
-        // As the index on names compares: by bytes.
-        if let name = query.name { conditions.append("name = \(name) COLLATE \"C\"") }
-        if let value = query.value {
-            switch query.comparator {
-            case .equal: conditions.append("value = \(value)")
-            case .less: conditions.append("value < \(value)")
-            case .lessOrEqual: conditions.append("value <= \(value)")
-            case .greater: conditions.append("value > \(value)")
-            case .greaterOrEqual: conditions.append("value >= \(value)")
-            }
-        }
-        if let text = query.stringValue { conditions.append("string_value = \(text)") }
-        if let flag = query.boolValue { conditions.append("bool_value = \(flag)") }
-        if let data = query.dataValue { conditions.append("data_value = \(ByteBuffer(bytes: data))") }
-        return conditions
-    }
-
-    private var order: SQL {
-        switch (query.format, query.direction) {
-        case (.messages, .descending): "ORDER BY time DESC, sequence DESC, record DESC"
-        case (.messages, .ascending): "ORDER BY time, sequence, record"
-        case (.json, .descending), (.blobs, .descending): "ORDER BY created DESC, sequence DESC"
-        case (.json, .ascending), (.blobs, .ascending): "ORDER BY created, sequence"
+    private var offset: Int {
+        switch query.start {
+        case .offset(let offset): offset
+        case .after: 0
         }
     }
 
     /// The bound on time says nothing new; by it the server leaves out whole partitions.
-    private func behind(_ position: MessageQuery.Position) -> SQL {
-        switch (query.format, query.direction) {
+    private var start: SQL {
+        guard case .after(let position) = query.start else { return "" }
+        return switch (query.filter.format, query.direction) {
         case (.messages, .descending):
             """
-            time <= \(position.time)
+             AND time <= \(position.time)
             AND (time, sequence, record) < (\(position.time), \(position.sequence), \(position.record))
             """
         case (.messages, .ascending):
             """
-            time >= \(position.time)
+             AND time >= \(position.time)
             AND (time, sequence, record) > (\(position.time), \(position.sequence), \(position.record))
             """
-        case (.json, .descending), (.blobs, .descending):
-            "created <= \(position.time) AND (created, sequence) < (\(position.time), \(position.sequence))"
-        case (.json, .ascending), (.blobs, .ascending):
-            "created >= \(position.time) AND (created, sequence) > (\(position.time), \(position.sequence))"
+        case (_, .descending):
+            " AND created <= \(position.time) AND (created, sequence) < (\(position.time), \(position.sequence))"
+        case (_, .ascending):
+            " AND created >= \(position.time) AND (created, sequence) > (\(position.time), \(position.sequence))"
         }
+    }
+
+    private func condition(_ bound: TimeBound?) -> SQL {
+        switch bound {
+        case nil: ""
+        case .notBefore(let time): " AND \(filter.time) >= \(time)"
+        case .before(let time): " AND \(filter.time) < \(time)"
+        }
+    }
+
+    /// Values that are not there come last, whichever way the list goes.
+    private var order: SQL {
+        let isAscending = query.direction == .ascending
+        let column: SQL
+        switch query.order {
+        case .time, .created: return isAscending ? oldestFirst : newestFirst
+        case .name: column = "name COLLATE \"C\""
+        case .value: column = "value"
+        case .stringValue: column = "string_value COLLATE \"C\""
+        case .boolValue: column = "bool_value"
+        case .dataValue: column = "data_value"
+        case .unit: column = "unit COLLATE \"C\""
+        case .publisher: column = "publisher"
+        case .transport: column = "protocol COLLATE \"C\""
+        case .subtopic: column = "subtopic COLLATE \"C\""
+        }
+        return isAscending
+            ? "\(column) ASC NULLS LAST, \(newestFirst)" : "\(column) DESC NULLS LAST, \(newestFirst)"
+    }
+
+    private var newestFirst: SQL {
+        query.filter.format == .messages ? "time DESC, sequence DESC, record DESC" : "created DESC, sequence DESC"
+    }
+
+    private var oldestFirst: SQL {
+        query.filter.format == .messages ? "time, sequence, record" : "created, sequence"
     }
 }

@@ -2,7 +2,11 @@
 import Core
 
 /// Where messages are kept.
+///
+/// Each way of reading throws `unavailable` while the database is away, or nothing was ever stored in it, and `unprocessable` for what takes too
+/// long or is too large for a page.
 protocol MessageStore: Sendable {
-    /// - Throws: `unavailable` while the database is away, or nothing was ever stored in it.
     func messages(_ query: MessageQuery) async throws(ServiceError) -> MessageListing
+    func aggregate(_ query: AggregationQuery) async throws(ServiceError) -> AggregationListing
+    func latest(_ query: LatestQuery) async throws(ServiceError) -> MessageListing
 }

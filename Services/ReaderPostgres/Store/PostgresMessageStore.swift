@@ -1,88 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
-import NIOCore
 import Postgres
 
 /// ``MessageStore`` on the tables that `writer-postgres` fills: `senml`, `json` and `blobs` in schema `messages`.
 ///
-/// Statements are text of this file; what a client says is bound, so it cannot become part of one.
+/// Statements are text of this folder; what a client says is bound, so it cannot become part of one.
 struct PostgresMessageStore: MessageStore {
     let pool: PostgresPool
+    let clock: WallClock
 
     func messages(_ query: MessageQuery) async throws(ServiceError) -> MessageListing {
-        do throws(PostgresError) {
-            let statement = MessageSQL(query: query)
-            var messages: [StoredMessage] = []
-            for row in try await pool.execute(statement.page) {
-                messages.append(try Self.decode(row, query.format))
+        let statement = MessageSQL(query: query)
+        let page = try await page(query, statement)
+        var byOffset: Int?
+        if case .offset(let offset) = query.start { byOffset = offset }
+        let (messages, hasMore) = try settle(page, limit: query.limit, byOffset: byOffset != nil)
+        let total = try await total(
+            found: messages.count, hasMore: hasMore, offset: query.countsTotal ? byOffset : nil, statement.count)
+        return MessageListing(messages: messages, total: total, hasMore: hasMore)
+    }
+
+    /// Looks where the page probably is; see ``PageWindows``.
+    private func page(
+        _ query: MessageQuery, _ statement: MessageSQL
+    ) async throws(ServiceError) -> Page<StoredMessage> {
+        var page = Page<StoredMessage>()
+        for bound in PageWindows.bounds(of: query, now: clock.now()) {
+            page = try await self.page(statement.page(within: bound)) { row throws(PostgresError) in
+                try StoredMessage(row, query.filter.format)
             }
-            let hasMore = messages.count > query.limit
-            if hasMore { messages.removeLast(messages.count - query.limit) }
-            return MessageListing(
-                messages: messages, total: try await total(query, statement, found: messages.count, hasMore: hasMore),
-                hasMore: hasMore)
+            // One that is not full may have more in a wider window.
+            if page.isCut || page.rows.count > query.limit { break }
+        }
+        return page
+    }
+}
+
+// MARK: - What the statements have in common
+
+extension PostgresMessageStore {
+    /// Rows as they came: maybe one more than asked for.
+    struct Page<Row> {
+        var rows: [Row] = []
+        /// Whether rows were left out because those before were too large.
+        var isCut = false
+    }
+
+    /// Reads the rows of a statement that has a column `is_followed` (``SizedPage``).
+    func page<Row>(
+        _ statement: SQL, _ decode: (PostgresRow) throws(PostgresError) -> Row
+    ) async throws(ServiceError) -> Page<Row> {
+        do throws(PostgresError) {
+            var page = Page<Row>()
+            for row in try await rows(of: statement) {
+                page.rows.append(try decode(row))
+                page.isCut = try row.decode(named: "is_followed")
+            }
+            return page
         } catch {
             throw ServiceError(reading: error)
         }
     }
 
-    /// Counted only for a page by offset, and only where the page itself does not tell.
-    private func total(
-        _ query: MessageQuery, _ statement: MessageSQL, found: Int, hasMore: Bool
-    ) async throws(PostgresError) -> Int? {
-        guard case .offset(let offset) = query.start, query.countsTotal else { return nil }
+    /// Takes off what is more than asked for.
+    func settle<Row>(
+        _ page: Page<Row>, limit: Int, byOffset: Bool
+    ) throws(ServiceError) -> (rows: [Row], hasMore: Bool) {
+        var rows = page.rows
+        if rows.count > limit {
+            rows.removeLast(rows.count - limit)
+            return (rows, true)
+        }
+        // Whoever pages by offset goes on behind the limit, and would pass over what was left out.
+        if page.isCut, rows.count < limit, byOffset {
+            throw ServiceError(
+                .unprocessable, reason: "page-too-large",
+                "these \(limit) messages have more than \(MessageQuery.maximumBytes) bytes: ask for fewer at a time")
+        }
+        return (rows, page.isCut)
+    }
+
+    /// How many there are in all: asked for only where the page does not tell.
+    /// - Parameter offset: nil when nobody wants to know.
+    func total(
+        found: Int, hasMore: Bool, offset: Int?, _ count: @autoclosure () -> SQL
+    ) async throws(ServiceError) -> Int? {
+        guard let offset else { return nil }
         if !hasMore, found > 0 || offset == 0 { return offset + found }
-        return try await pool.execute(statement.count).first?.decode(Int.self, at: 0)
+        do throws(PostgresError) {
+            return try await rows(of: count()).first?.decode(Int.self, at: 0)
+        } catch {
+            throw ServiceError(reading: error)
+        }
     }
 
-    private static func decode(
-        _ row: PostgresRow, _ format: MessageQuery.Format
-    ) throws(PostgresError) -> StoredMessage {
-        let (time, sequence, record, subtopic, publisher, transport) = try row.decode(
-            (Int64, Int64, Int32, String, ThingID, String).self)
-        let content: StoredMessage.Content
-        switch format {
-        case .messages:
-            content = .senml(
-                StoredMessage.Record(
-                    name: try row.decode(at: 6), unit: try row.decode(at: 7), value: try row.decode(at: 8),
-                    stringValue: try row.decode(at: 9), boolValue: try row.decode(at: 10),
-                    dataValue: try row.decode([UInt8]?.self, at: 11), sum: try row.decode(at: 12),
-                    updateTime: try row.decode(at: 13)))
-        case .json:
-            content = .json(try row.decode(PostgresJSON.self, at: 6).text)
-        case .blobs:
-            content = .blob(contentType: try row.decode(at: 6), bytes: try row.decode([UInt8].self, at: 7))
-        }
-        return StoredMessage(
-            position: MessageQuery.Position(time: time, sequence: sequence, record: record), subtopic: subtopic,
-            publisher: publisher, transport: transport, content: content)
-    }
-}
-
-extension ServiceError {
-    /// What a failure of the database means to who asked.
-    init(reading error: PostgresError) {
-        // The statement timeout, which counts as retriable: but the same query would take as long again.
-        if error.sqlState == .queryCanceled {
-            self.init(
-                .unprocessable, reason: "query-too-slow",
-                "this query takes too long: narrow it by time, page by cursor, or leave out the total",
-                detail: "\(error)")
-        } else if error.isRetriable || error.kind == .cancelled || error.kind == .closed {
-            self.init(
-                .unavailable, reason: "database-unavailable", "the database cannot be reached now; try again",
-                detail: "\(error)", retryAfterSeconds: 2)
-        } else if error.sqlState == .undefinedTable {
-            self.init(
-                .unavailable, reason: "nothing-stored-yet", "the tables of messages are not there yet; try again",
-                detail: "\(error)", retryAfterSeconds: 5)
-        } else if error.isDataError {
-            self.init(
-                .malformed, reason: "invalid-parameter", "one of the parameters cannot be compared with",
-                detail: "\(error)")
-        } else {
-            self.init(.internalFailure, reason: "internal", "something went wrong on our side", detail: "\(error)")
-        }
+    /// Not prepared: planned for its values, a statement between two times concerns their partitions, not all that there are.
+    func rows(of statement: SQL) async throws(PostgresError) -> PostgresResult {
+        try await pool.perform { session throws(PostgresError) in try session.execute(statement, prepared: false) }
     }
 }

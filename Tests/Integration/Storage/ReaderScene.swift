@@ -20,8 +20,9 @@ struct ReaderScene: Sendable {
     /// The first message's time: whole seconds, so that the pack's decimals are exact.
     static let start: Int64 = 1_700_000_000
 
-    static func make() async throws -> ReaderScene {
-        let stack = try await Stack.start()
+    /// - Parameter settings: further environment variables, by service.
+    static func make(settings: [String: [String: String]] = [:]) async throws -> ReaderScene {
+        let stack = try await Stack.start(settings: settings)
         let token = try await stack.adminToken()
         let device = try await stack.makeDevice(token: token)
         let bus = SocketBus.connect(
@@ -71,8 +72,8 @@ struct ReaderScene: Sendable {
             var time: Double?
             var created: Double?
             var subtopic: String?
-            var `protocol`: String
-            var publisher: String
+            var `protocol`: String?
+            var publisher: String?
             var value: Double?
             var stringValue: String?
             var boolValue: Bool?
@@ -80,9 +81,12 @@ struct ReaderScene: Sendable {
             var sum: Double?
             var updateTime: Double?
             var contentType: String?
+            var count: Int?
+            var valueTime: Double?
 
             private enum CodingKeys: String, CodingKey {
-                case name, unit, time, created, subtopic, `protocol`, publisher, value, sum
+                case name, unit, time, created, subtopic, `protocol`, publisher, value, sum, count
+                case valueTime = "value_time"
                 case stringValue = "string_value"
                 case boolValue = "bool_value"
                 case dataValue = "data_value"

@@ -24,6 +24,8 @@ import Testing
         try await checkParameters(scene, other: other)
         try await checkFormats(scene)
         try await checkShape(scene)
+        try await checkTimeUnits(scene)
+        try await checkOrder(scene)
         try await checkBadParameters(scene)
         try await checkInjection(scene)
         try await checkCursors(scene)
@@ -93,12 +95,49 @@ import Testing
         #expect(try await scene.page("name=s:c").messages.first?.boolValue == false)
     }
 
+    /// Times of the answer and of the question are in the same unit, exactly.
+    private func checkTimeUnits(_ scene: ReaderScene) async throws {
+        for (unit, time, bounds) in [
+            ("s", "1700000006.123456789", "1700000006.5"), ("ms", "1700000006123.456789", "1700000006500"),
+            ("us", "1700000006123456.789", "1700000006500000"), ("ns", "1700000006123456789", "1700000006500000000"),
+        ] {
+            let response = try await scene.get("\(scene.path)?time_unit=\(unit)&from=\(time)&to=\(bounds)")
+            let text = try Stack.expect(200, response, unit).text
+            #expect(text.contains(#""time_unit":"\#(unit)""#), "\(text)")
+            #expect(text.contains(#""from":\#(time),"to":\#(bounds)"#), "\(text)")
+            #expect(text.contains(#""name":"s:g","time":\#(time),"#), "\(text)")
+            let page = try response.json(ReaderScene.Page.self)
+            #expect(page.names == ["s:g"])
+            #expect(page.messages.first?.updateTime == ["s": 60, "ms": 60e3, "us": 60e6, "ns": 60e9][unit])
+            let json = try await scene.get("\(scene.path)?format=json&time_unit=\(unit)").text
+            #expect(json.contains(#""created":1700000000"#), "\(json)")
+        }
+    }
+
+    private func checkOrder(_ scene: ReaderScene) async throws {
+        for (query, names) in [
+            ("order=time&limit=2", ["s:g", "s:f"]), ("order=name&dir=asc&limit=2", ["old", "s:a"]),
+            ("order=name&limit=2", ["s:g", "s:f"]), ("order=value&limit=3", ["s:g", "old", "s:a"]),
+            ("order=value&dir=asc&limit=2&offset=1", ["s:a", "old"]), ("order=protocol&limit=1", ["old"]),
+            ("order=string_value&limit=1", ["s:e"]), ("order=unit&limit=1", ["s:a"]),
+        ] {
+            let page = try await scene.page(query)
+            #expect(page.names == names, "\(query)")
+            #expect(page.total == 8)
+            #expect((page.nextCursor != nil) == query.hasPrefix("order=time"), "\(query)")
+        }
+        #expect(try await scene.get("\(scene.path)?order=name&dir=asc").text.contains(#""order":"name","dir":"asc""#))
+    }
+
     private func checkBadParameters(_ scene: ReaderScene) async throws {
         for query in [
             "limit=0", "limit=1001", "limit=x", "offset=-1", "offset=1&cursor=x", "cursor=x", "cursor=MS4yLng",
             "format=senml", "format=messages%22", "publisher=x", "v=x", "v=nan", "v=inf", "comparator=ne", "vb=maybe",
             "vd=%25", "from=x", "to=0x10", "from=", "dir=up", "total=x", "v=1&v=2", "name=%00", "name=%ff",
             "format=json&v=1", "format=blobs&name=x",
+            "time_unit=m", "time_unit=", "order=id", "order=name&cursor=MS4yLjM", "format=json&order=name",
+            "interval=1s",
+            "group=name", "gaps=true",
         ] {
             let response = try await scene.get("\(scene.path)?\(query)")
             #expect(response.status == 400, "\(query): \(response.text)")
@@ -118,6 +157,8 @@ import Testing
             }
             for name in [
                 "format", "publisher", "v", "vb", "comparator", "from", "to", "limit", "offset", "cursor", "dir",
+                "order",
+                "time_unit", "aggregation", "interval",
             ] {
                 let response = try await scene.get("\(scene.path)?\(name)=\(escaped)")
                 #expect(response.status == 400, "\(name)=\(text)")
@@ -181,56 +222,18 @@ import Testing
         #expect(try await scene.get(scene.path, "Digest x").status == 401)
 
         // Another domain's person sees nothing of it, whatever the role there.
-        let stranger = try await strangerToken(scene)
+        let stranger = try await scene.strangerToken()
         let foreign = try await scene.get(scene.path, "Bearer \(stranger)")
         #expect(foreign.status == 404)
         #expect(try scene.reason(foreign) == "unknown-channel")
         #expect(try await scene.get("/\(domain)\(scene.path)", "Bearer \(stranger)").status == 404)
 
         // A thing reads with the right to subscribe, and no longer than it has it.
-        let types = ["publish", "subscribe"]
-        for kept in types {
-            struct Change: Encodable {
-                var thingIDs: [String]
-                var channelIDs: [String]
-                var types: [String]
-
-                private enum CodingKeys: String, CodingKey {
-                    case types
-                    case thingIDs = "thing_ids"
-                    case channelIDs = "channel_ids"
-                }
-            }
-            func change(_ types: [String]) -> Change {
-                Change(thingIDs: [scene.device.thing], channelIDs: [scene.device.channel], types: types)
-            }
-            _ = try Stack.expect(200, await things.post("/connect", json: change(types)), "connect")
-            _ = try Stack.expect(
-                204, await things.post("/disconnect", json: change(types.filter { $0 != kept })), "disconnect")
+        for kept in ["publish", "subscribe"] {
+            try await scene.keepOnly(kept)
             try await eventually("reading with \(kept) only") {
                 try await scene.get(scene.path, "Thing \(key)").status == (kept == "subscribe" ? 200 : 403)
             }
         }
-    }
-
-    private func strangerToken(_ scene: ReaderScene) async throws -> String {
-        struct User: Encodable {
-            struct Credentials: Encodable {
-                var identity = "stranger@example.com"
-                var secret = "correct horse battery"
-            }
-            var name = "Stranger"
-            var credentials = Credentials()
-        }
-        struct Tokens: Decodable {
-            var accessToken: String
-
-            private enum CodingKeys: String, CodingKey { case accessToken = "access_token" }
-        }
-        let users = scene.stack.client("users", headers: ["Authorization": "Bearer \(scene.token)"])
-        _ = try Stack.expect(201, await users.post("/users", json: User()), "make a user")
-        let answer = try await scene.stack.client("users").post(
-            "/users/tokens/issue", json: ["identity": "stranger@example.com", "secret": "correct horse battery"])
-        return try Stack.expect(201, answer, "log in").json(Tokens.self).accessToken
     }
 }

@@ -95,6 +95,7 @@ import Testing
         #expect(frames.map { $0.member("type") }.contains("accepted"))
         #expect(frames.map { $0.member("type") }.contains("message"))
         #expect(event?.data.hasSuffix(#""payload":[{"n":"t","v":1}]}"#) == true)
+        try await storedThroughTheFrontDoor(front, channel: channel, thing: thing.id, key: key)
     }
 
     private func killsComeBack(_ run: LocalRun, _ process: ServiceProcess) async throws {

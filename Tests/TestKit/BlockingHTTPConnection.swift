@@ -81,6 +81,13 @@ public final class BlockingHTTPConnection {
         }
     }
 
+    /// Whether something has come that was not read yet.
+    public var hasReceived: Bool {
+        var byte: UInt8 = 0
+        return !received.isEmpty
+            || recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
+    }
+
     /// Reads until the server ends the connection.
     /// - Returns: everything that it still said.
     /// - Throws: ``Failure/broken`` when it keeps the connection open for longer than the time-out.

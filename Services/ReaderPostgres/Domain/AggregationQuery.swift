@@ -36,11 +36,6 @@ struct AggregationQuery: Sendable, Equatable {
         var publisher: ThingID?
     }
 
-    enum Start: Sendable, Equatable {
-        case offset(Int)
-        case after(Position)
-    }
-
     /// Intervals between `from` and `to`: a day in seconds is 86,400, more than any screen has.
     static let maximumBuckets: Int64 = 100_000
 
@@ -54,7 +49,7 @@ struct AggregationQuery: Sendable, Equatable {
     /// Whether intervals without a record are in the list, for each name that has records in any.
     var listsGaps = false
     var direction = MessageQuery.Direction.descending
-    var start = Start.offset(0)
+    var start = PageStart<Position>.offset(0)
     var limit = 10
     var countsTotal = true
 }

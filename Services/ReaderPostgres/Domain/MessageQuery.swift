@@ -45,11 +45,6 @@ struct MessageQuery: Sendable, Equatable {
         var record: Int32
     }
 
-    enum Start: Sendable, Equatable {
-        case offset(Int)
-        case after(Position)
-    }
-
     /// Mainflux's limit for readers.
     static let maximumLimit = 1_000
     /// A page ends when its payloads and strings pass this, so that a thousand messages of 1 MiB are not held at a time.
@@ -58,7 +53,7 @@ struct MessageQuery: Sendable, Equatable {
     var filter: MessageFilter
     var order = Order.time
     var direction = Direction.descending
-    var start = Start.offset(0)
+    var start = PageStart<Position>.offset(0)
     var limit = 10
     /// See ``maximumBytes``.
     var byteLimit = maximumBytes

@@ -13,10 +13,8 @@ struct AggregationDocument {
     func json() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        var offset: Int?
-        if case .offset(let number) = query.start { offset = number }
         writer.writePage(
-            offset: offset, limit: query.limit, format: query.filter.format, total: listing.total,
+            offset: query.start.offset, limit: query.limit, format: query.filter.format, total: listing.total,
             nextCursor: listing.hasMore ? listing.values.last?.position.cursor : nil, unit: unit)
         writer.write("aggregation", query.function.rawValue)
         writer.write("interval", query.intervalText)

@@ -40,7 +40,7 @@ struct MessageRoutes: Sendable {
         }
         let query = try MessageQuery(channel: channel, parameters, unit)
         let listing = try await store.messages(query)
-        return Self.response(MessagePageDocument(query: query, listing: listing, unit: unit).json())
+        return Self.response(MessagePageDocument(query, listing, in: unit).json())
     }
 
     private func readLatest(_ request: Request, _ context: ServiceRequestContext) async throws -> Response {
@@ -49,7 +49,7 @@ struct MessageRoutes: Sendable {
         let unit = try TimeUnit(parameters)
         let query = try LatestQuery(channel: channel, parameters, unit)
         let listing = try await store.latest(query)
-        return Self.response(LatestDocument(query: query, listing: listing, unit: unit).json())
+        return Self.response(MessagePageDocument(query, listing, in: unit).json())
     }
 
     private static func response(_ json: [UInt8]) -> Response {

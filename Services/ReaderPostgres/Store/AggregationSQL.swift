@@ -14,7 +14,7 @@ struct AggregationSQL {
         self.query = query
         var window = query.buckets
         // Each interval with gaps has at least one row, so the page cannot reach further than this.
-        let maximum: Int64 = query.listsGaps ? Int64(clamping: query.limit + query.offset) + 2 : .max
+        let maximum: Int64 = query.listsGaps ? Int64(clamping: query.limit + (query.start.offset ?? 0)) + 2 : .max
         switch (query.direction, query.start) {
         case (.descending, .offset): window = window.through(window.last, maximum: maximum)
         case (.descending, .after(let position)): window = window.through(position.bucket, maximum: maximum)
@@ -29,7 +29,7 @@ struct AggregationSQL {
         let rows: SQL = """
             SELECT bucket, name, publisher, count, number, place, unit
             FROM (\(query.listsGaps ? withGaps : summary(window))) AS summed
-            WHERE true\(start) ORDER BY \(order) LIMIT \(query.limit + 1) OFFSET \(query.offset)
+            WHERE true\(start) ORDER BY \(order) LIMIT \(query.limit + 1) OFFSET \(query.start.offset ?? 0)
             """
         guard query.function == .first || query.function == .last else {
             return """
@@ -139,15 +139,5 @@ struct AggregationSQL {
     private var order: SQL {
         query.direction == .descending
             ? "bucket DESC, name COLLATE \"C\", publisher" : "bucket, name COLLATE \"C\", publisher"
-    }
-}
-
-extension AggregationQuery {
-    /// 0 for a page by cursor.
-    fileprivate var offset: Int {
-        switch start {
-        case .offset(let offset): offset
-        case .after: 0
-        }
     }
 }

@@ -14,7 +14,7 @@ struct LatestSQL {
         // the server go through all names before the first one.
         let rows: SQL = """
             \(names) SELECT latest.* FROM names CROSS JOIN LATERAL (\(latest)) AS latest
-            LIMIT \(query.limit + 1) OFFSET \(offset)
+            LIMIT \(query.limit + 1) OFFSET \(query.start.offset ?? 0)
             """
         return SizedPage.cut(
             rows, size: SizedPage.recordSize, order: "name COLLATE \"C\"", bytes: MessageQuery.maximumBytes)
@@ -25,13 +25,6 @@ struct LatestSQL {
         \(names) SELECT count(*) FROM (SELECT 1 FROM names CROSS JOIN LATERAL (\(latest)) AS latest
             LIMIT \(MessageListing.maximumTotal)) AS counted
         """
-    }
-
-    private var offset: Int {
-        switch query.start {
-        case .offset(let offset): offset
-        case .after: 0
-        }
     }
 
     private var latest: SQL {

@@ -17,7 +17,7 @@ struct MessageSQL {
     func page(within bound: TimeBound? = nil) -> SQL {
         let found: SQL = """
             SELECT \(columns) FROM \(filter.table) WHERE \(filter.conditions)\(start)\(condition(bound))
-            ORDER BY \(order) LIMIT \(query.limit + 1) OFFSET \(offset)
+            ORDER BY \(order) LIMIT \(query.limit + 1) OFFSET \(query.start.offset ?? 0)
             """
         // A document's text is made once, and not for what an offset passes over.
         let rows: SQL =
@@ -48,13 +48,6 @@ struct MessageSQL {
 
     private var size: SQL {
         query.filter.format == .messages ? SizedPage.recordSize : "octet_length(payload)"
-    }
-
-    private var offset: Int {
-        switch query.start {
-        case .offset(let offset): offset
-        case .after: 0
-        }
     }
 
     /// The bound on time says nothing new; by it the server leaves out whole partitions.

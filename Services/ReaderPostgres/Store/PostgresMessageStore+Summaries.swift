@@ -8,22 +8,19 @@ extension PostgresMessageStore {
         let page = try await page(statement.page) { row throws(PostgresError) in
             try AggregatedValue(row, query.function)
         }
-        var byOffset: Int?
-        if case .offset(let offset) = query.start { byOffset = offset }
-        let (values, hasMore) = try settle(page, limit: query.limit, byOffset: byOffset != nil)
+        let (values, hasMore) = try settle(page, limit: query.limit, byOffset: query.start.offset != nil)
         let total = try await total(
-            found: values.count, hasMore: hasMore, offset: query.countsTotal ? byOffset : nil, statement.count)
+            found: values.count, hasMore: hasMore, offset: query.countsTotal ? query.start.offset : nil, statement.count
+        )
         return AggregationListing(values: values, total: total, hasMore: hasMore)
     }
 
     func latest(_ query: LatestQuery) async throws(ServiceError) -> MessageListing {
         let statement = LatestSQL(query: query)
         let page = try await page(statement.page) { row throws(PostgresError) in try StoredMessage(row, .messages) }
-        var byOffset: Int?
-        if case .offset(let offset) = query.start { byOffset = offset }
-        let (messages, hasMore) = try settle(page, limit: query.limit, byOffset: byOffset != nil)
+        let (messages, hasMore) = try settle(page, limit: query.limit, byOffset: query.start.offset != nil)
         let total = try await total(
-            found: messages.count, hasMore: hasMore, offset: query.countsTotal || !hasMore ? byOffset : nil,
+            found: messages.count, hasMore: hasMore, offset: query.countsTotal || !hasMore ? query.start.offset : nil,
             statement.count)
         return MessageListing(messages: messages, total: total, hasMore: hasMore)
     }

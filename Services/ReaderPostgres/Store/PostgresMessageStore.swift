@@ -12,11 +12,10 @@ struct PostgresMessageStore: MessageStore {
     func messages(_ query: MessageQuery) async throws(ServiceError) -> MessageListing {
         let statement = MessageSQL(query: query)
         let page = try await page(query, statement)
-        var byOffset: Int?
-        if case .offset(let offset) = query.start { byOffset = offset }
-        let (messages, hasMore) = try settle(page, limit: query.limit, byOffset: byOffset != nil)
+        let (messages, hasMore) = try settle(page, limit: query.limit, byOffset: query.start.offset != nil)
         let total = try await total(
-            found: messages.count, hasMore: hasMore, offset: query.countsTotal ? byOffset : nil, statement.count)
+            found: messages.count, hasMore: hasMore, offset: query.countsTotal ? query.start.offset : nil,
+            statement.count)
         return MessageListing(messages: messages, total: total, hasMore: hasMore)
     }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// An answer with the chunked transfer coding (RFC 9112 section 7.1), as far as it came.
-struct ChunkedAnswer {
-    private(set) var status = ""
-    private(set) var body: [UInt8] = []
+public struct ChunkedAnswer {
+    /// Of the status line; empty where there is none.
+    public private(set) var status = ""
+    /// Without the coding.
+    public private(set) var body: [UInt8] = []
     /// Whether the last chunk came.
-    private(set) var isWhole = false
+    public private(set) var isWhole = false
 
     /// - Parameter bytes: all that came on the connection.
-    init(_ bytes: [UInt8]) {
+    public init(_ bytes: [UInt8]) {
         var rest = bytes[...]
         guard let first = Self.line(&rest) else { return }
         status = first.split(separator: " ").dropFirst().first.map(String.init) ?? ""
@@ -23,7 +25,8 @@ struct ChunkedAnswer {
         }
     }
 
-    var lines: Int { body.count { $0 == UInt8(ascii: "\n") } }
+    /// Line feeds in the body.
+    public var lines: Int { body.count { $0 == UInt8(ascii: "\n") } }
 
     private static func line(_ rest: inout ArraySlice<UInt8>) -> String? {
         guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }

@@ -52,4 +52,25 @@ import Testing
         }
         try await stack.stop()
     }
+
+    /// A search is a POST, because its parameters do not fit a query; it changes nothing all the same.
+    @Test func aKeyThatOnlyReadsMaySearch() async throws {
+        let stack = try await Stack.start()
+        let token = try await stack.adminToken()
+        let device = try await stack.makeDevice(token: token)
+        let users = stack.client("users", headers: ["Authorization": "Bearer \(token)"])
+        let json = ["Content-Type": "application/json"]
+        let body = #"{"name":"inventory","scopes":[{"action":"things:read"}]}"#
+        let made = try await users.post("/pats", text: body, headers: json)
+        let key: Key = try Stack.expect(201, made, "make a key").json()
+        let things = stack.client("things", headers: ["Authorization": "Bearer \(key.secret)"])
+        let found = try await things.post("/things/search", text: "{}", headers: json)
+        #expect(found.status == 200 && found.text.contains(device.thing), "\(found.status) \(found.text)")
+        let path = "/things/\(device.thing)"
+        #expect(try await things.get(path).status == 200)
+        #expect(try await things.send("PATCH", path, headers: json, body: Array(#"{"name":"x"}"#.utf8)).status == 403)
+        #expect(try await things.post("/things", text: "{}", headers: json).status == 403)
+        #expect(try await things.get("/channels").status == 403)
+        try await stack.stop()
+    }
 }

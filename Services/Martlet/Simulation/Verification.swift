@@ -42,7 +42,7 @@ struct Verification: Sendable {
                 let page = try await reader.page(Self.query(publisher) + [("limit", "1")])
                 stored += page["total"]?.integer ?? 0
                 // Where counting ends early, reading tells.
-                if page["total_is_minimum"]?.flag == true { return }
+                if page["total_is_exact"]?.flag == false { return }
             }
             progress(stored)
             if stored >= count { return }

@@ -42,7 +42,7 @@ extension JSONWriter {
         write("format", format.rawValue)
         if let total {
             write("total", total)
-            if total == MessageListing.maximumTotal { write("total_is_minimum", true) }
+            if total == MessageListing.maximumTotal { write("total_is_exact", false) }
         }
         if let nextCursor { write("next_cursor", nextCursor) }
         write("time_unit", unit.rawValue)

@@ -22,7 +22,7 @@ enum MessageSchemas {
     static let page = JSONValue.objectSchema(
         [
             "offset": .integerSchema, "limit": .integerSchema, "format": .stringSchema, "total": .integerSchema,
-            "total_is_minimum": ["const": true, "description": "There are this many or more: counting ended here."],
+            "total_is_exact": ["const": false, "description": "Counting ended at `total`: there are so many or more."],
             "next_cursor": .stringSchema, "time_unit": .stringSchema, "aggregation": .stringSchema,
             "interval": .stringSchema, "step": ["type": "number", "description": "The interval, in `time_unit`."],
             "messages": .arraySchema(of: message),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
 import HTTPKit
+import Identity
 
 /// `/things`
 struct ThingRoutes: Sendable {
@@ -55,6 +56,7 @@ struct ThingRoutes: Sendable {
             "/things/search",
             Operation(
                 "List the things that one sees, with the parameters in the body", tag: "things",
+                scope: .action(.thingsRead),
                 requestBody: SearchBody.schema, responseBody: ThingsSchemas.thingsPage, errors: [422])
         ) { [directory] request, context in
             let actor = try context.person()

@@ -35,6 +35,9 @@ public enum ThingsService {
         GrantRoutes(directory: directory).add(to: http.routes)
         return [
             PostgresPoolService(pool), announcer, TokenVerifierService(verifier), domainRoutes,
+            UsersEvents(
+                bus: bus, store: store, clock: environment.clock, metrics: environment.metrics,
+                logger: environment.logger("users-events")),
             RightsResponder(bus: bus, store: store, routes: domainRoutes, logger: environment.logger("rights")),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),

@@ -30,7 +30,7 @@ extension RoleTable {
         adapter("mqtt-adapter", publish: ["things.>"], subscribe: ["things.>"]),
         adapter("coap-adapter", publish: ["things.>"], subscribe: ["things.>"]),
         service("users"),
-        service("things"),
+        service("things", consume: ["\(Streams.events)/\(Streams.thingsConsumer)"]),
         Role(
             name: "writer-postgres", publish: rpc, subscribe: [Subjects.allEvents],
             consume: [Streams.messages, Streams.deadLetters]),

@@ -62,24 +62,32 @@ extension PostgresThingsStore: AccessStore {
         _ role: Role, to users: [UserID], on subject: Subject, by actor: Actor, _ events: ChangeEvents
     ) async throws(ServiceError) {
         try await change { connection in
-            let changed = try await connection.execute(
+            let held = try await connection.execute(
                 """
-                INSERT INTO grants (domain, user_id, \(subject.column), role, created_at, created_by)
-                SELECT \(actor.domain), user_id, \(subject.identifier), \(role.number), \(events.at), \(actor.user)
+                SELECT user_id, role FROM grants WHERE \(subject.column) = \(subject.identifier) AND user_id = ANY(\(users))
+                ORDER BY user_id FOR UPDATE
+                """)
+            var former: [UserID: Int16] = [:]
+            for row in held {
+                let (user, role) = try row.decode((UserID, Int16).self)
+                former[user] = role
+            }
+            // Given again is given now, also when the role stays: a departure that was before and is heard later leaves it alone.
+            try await connection.execute(
+                """
+                INSERT INTO grants (domain, user_id, \(subject.column), role, created_at, given_at, created_by)
+                SELECT \(actor.domain), user_id, \(subject.identifier), \(role.number), \(events.at), \(events.at), \(actor.user)
                 FROM unnest(\(users)) AS user_id ORDER BY user_id
-                ON CONFLICT (\(subject.column), user_id) DO UPDATE SET role = excluded.role
-                WHERE grants.role <> excluded.role
-                RETURNING user_id, created_at = \(events.at)
+                ON CONFLICT (\(subject.column), user_id) DO UPDATE
+                SET role = excluded.role, given_at = greatest(grants.given_at, excluded.given_at)
                 """)
             let counted = try await connection.execute(
                 "SELECT count(*) FROM grants WHERE \(subject.column) = \(subject.identifier)")
             guard try counted.first?.decode(Int.self, at: 0) ?? 0 <= Grant.maximumPerSubject else {
                 throw ThingsRefusal.tooManyGrants
             }
-            var announced: [EntityEvent] = []
-            for row in changed {
-                let (user, isNew) = try row.decode((UserID, Bool).self)
-                announced.append(events.grant(user, on: subject, isNew ? .created : .updated))
+            let announced = users.filter { former[$0] != role.number }.map { user in
+                events.grant(user, on: subject, former[user] == nil ? .created : .updated)
             }
             return ((), announced)
         }
@@ -97,6 +105,25 @@ extension PostgresThingsStore: AccessStore {
             var announced: [EntityEvent] = []
             for row in removed {
                 announced.append(events.grant(try row.decode(UserID.self, at: 0), on: subject, .removed))
+            }
+            return ((), announced)
+        }
+    }
+
+    func removeGrants(
+        of user: UserID, givenUntil time: Int64, _ events: ChangeEvents
+    ) async throws(ServiceError) {
+        try await change { connection in
+            let removed = try await connection.execute(
+                """
+                DELETE FROM grants WHERE user_id = \(user) AND domain = \(events.actor.domain) AND given_at <= \(time)
+                RETURNING thing, channel, group_id
+                """)
+            var announced: [EntityEvent] = []
+            for row in removed {
+                let (thing, channel, group) = try row.decode((ThingID?, ChannelID?, GroupID?).self)
+                let subject = thing.map(Subject.thing) ?? channel.map(Subject.channel) ?? group.map(Subject.group)
+                if let subject { announced.append(events.grant(user, on: subject, .removed)) }
             }
             return ((), announced)
         }

@@ -112,6 +112,8 @@ protocol AccessStore: Sendable {
         from users: [UserID], on subject: Subject, by actor: Actor, _ events: ChangeEvents
     ) async throws(ServiceError)
     func grants(on subject: Subject, in domain: DomainID) async throws(ServiceError) -> [Grant]
+    /// All that the person has in the domain and was given until `time` (nanoseconds since 1970). Announces each.
+    func removeGrants(of user: UserID, givenUntil time: Int64, _ events: ChangeEvents) async throws(ServiceError)
 }
 
 /// What ``Directory`` needs.

@@ -35,4 +35,6 @@ public enum Streams {
     public static let deadLetters = "dead-letters"
     /// The durable consumer by which `writer-postgres` reads ``messages``.
     public static let writerConsumer = "writer-postgres"
+    /// The durable consumer by which `things` reads what `users` announces in ``events``.
+    public static let thingsConsumer = "things"
 }

@@ -91,17 +91,14 @@ final class ThingsStack: Sendable {
     }
 
     /// A connection to the bus under the name of an adapter.
-    func adapterBus() async throws -> SocketBus {
-        let bus = SocketBus.connect(
-            SocketBusConfiguration(path: busSocket, name: "http-adapter"), logger: Logger(label: "adapter"))
-        try await bus.waitUntilConnected(timeout: .seconds(60))
-        return bus
-    }
+    func adapterBus() async throws -> SocketBus { try await bus(named: "http-adapter") }
 
     /// A connection to the bus under the name of `users`.
-    func usersBus() async throws -> SocketBus {
+    func usersBus() async throws -> SocketBus { try await bus(named: "users") }
+
+    func bus(named name: String) async throws -> SocketBus {
         let bus = SocketBus.connect(
-            SocketBusConfiguration(path: busSocket, name: "users"), logger: Logger(label: "users"))
+            SocketBusConfiguration(path: busSocket, name: name), logger: Logger(label: name))
         try await bus.waitUntilConnected(timeout: .seconds(60))
         return bus
     }

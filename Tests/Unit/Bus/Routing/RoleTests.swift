@@ -27,6 +27,10 @@ import Testing
         #expect(adapter.mayRead(stream: "messages"))
         #expect(!adapter.mayRead(stream: "messages", consumer: "writer-postgres"))
         #expect(!adapter.mayRead(stream: "events"))
+        // Hears who left a domain, however long it was away.
+        let things = try #require(table.index(of: "things").map { table.roles[$0] })
+        #expect(things.mayRead(stream: "events", consumer: "things"))
+        #expect(!things.mayRead(stream: "events", consumer: "twins"))
     }
 
     @Test func aRoleSubscribesOnlyWithinItsFilters() {

@@ -10,9 +10,8 @@ import Synchronization
 
 /// Lets people listen to a channel live, and ends what was taken back.
 ///
-/// A person may listen to the channels of the domain that the token or key acts in, with the action ``Identity/Action/messagesRead``. ``run()`` must be
-/// running: it hears of revoked sessions and keys, of disabled users and changed channels, and ends the streams that they touch at once, and
-/// judges the streams anew whose rights may have changed. A token that expires ends its stream within ``recheckInterval``.
+/// Who may listen is who may read: ``ThingsClient/channel(_:readableBy:)``. ``run()`` must be running: it hears of revoked sessions and keys, of
+/// disabled users, of changed channels, roles and groups, and ends the streams that they touch at once, and judges the streams anew whose rights may have changed. A token that expires ends its stream within ``recheckInterval``.
 public final class PersonAuthenticator: Sendable {
     /// How often every stream is judged anew: tokens expire, and an event may have been missed.
     static let recheckInterval: Duration = .seconds(30)
@@ -70,18 +69,7 @@ public final class PersonAuthenticator: Sendable {
         token: String, channel: ChannelAddress
     ) async throws(ServiceError) -> (Principal, ChannelLookupResponse.Channel) {
         let principal = try await verifier.verify(token)
-        let own = try principal.requireDomain()
-        // A route means something in a domain only; without one in the path it is the token's.
-        let address = ChannelAddress(channel.channel, domain: channel.domain ?? .identifier(own))
-        let found: ChannelLookupResponse.Channel?
-        do {
-            found = try await things.lookUp(address)
-        } catch {
-            throw .unanswered(error)
-        }
-        guard let found, found.domain == own else { throw .unknownChannelForPerson }
-        try principal.require(.messagesRead, on: found.id.description)
-        return (principal, found)
+        return (principal, try await things.channel(channel, readableBy: principal))
     }
 
     // MARK: What is taken back
@@ -129,6 +117,10 @@ public final class PersonAuthenticator: Sendable {
 
     private func apply(userEvent event: EntityEvent) {
         sessions.apply(userEvent: event)
+        recheckLater(touchedBy: event)
+    }
+
+    private func recheckLater(touchedBy event: EntityEvent) {
         let touched = sessions.touched(by: event)
         guard !touched.isEmpty else { return }
         due.withLock { $0.formUnion(touched) }
@@ -148,6 +140,8 @@ public final class PersonAuthenticator: Sendable {
     }
 
     private func apply(thingsEvent event: EntityEvent) async {
+        // Roles of people, on channels or groups, and where the groups are.
+        if event.entity == "grant" || event.entity == "group" { return recheckLater(touchedBy: event) }
         guard event.entity == "channel", let channel = event.channel else { return }
         if event.what == "disabled" || event.what == "removed" {
             sessions.end(on: channel, because: .unknownChannelForPerson)

@@ -63,7 +63,7 @@ final class PersonSessions: Sendable {
         for (number, _) in ended { end(number, because: .sessionEnded) }
     }
 
-    /// Whose rights an event of `users` may have changed: a key has those that its user has now.
+    /// Whose rights an event of `users`, or one of `things` about roles and groups, may have changed: a key has those that its user has now.
     func touched(by event: EntityEvent) -> [UInt64] {
         guard event.entity != "session" else { return [] }
         return matching { session in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bus
 import Core
+import Identity
 import Messaging
 
 /// The questions that `things` answers over the bus.
@@ -33,12 +34,35 @@ public struct ThingsClient: Sendable {
         ).outcome
     }
 
-    /// Which channel it is and whose, for a person's request; nil when there is none.
-    public func lookUp(_ channel: ChannelAddress) async throws(ServiceError) -> ChannelLookupResponse.Channel? {
+    /// Which channel it is and whose, and whether `user` has a role there; nil when there is none.
+    func lookUp(
+        _ channel: ChannelAddress, for user: UserID?
+    ) async throws(ServiceError) -> ChannelLookupResponse.Channel? {
         try await bus.call(
             Subjects.lookUpChannel,
-            ChannelLookupRequest(channel: channel.channel.text, domain: channel.domain?.text),
+            ChannelLookupRequest(channel: channel.channel.text, domain: channel.domain?.text, user: user),
             returning: ChannelLookupResponse.self, timeout: timeout
         ).channel
+    }
+
+    /// The channel that a person may read: one of the domain that the token or key acts in, with ``Identity/Action/messagesRead`` there, or with any
+    /// role on the channel or on a group above it. A key reads by its scopes only: it was given no role.
+    ///
+    /// - Throws: `forbidden` (`no-domain`, `action-not-granted`), `notFound` (`unknown-channel`), `unavailable`.
+    public func channel(
+        _ channel: ChannelAddress, readableBy principal: Principal
+    ) async throws(ServiceError) -> ChannelLookupResponse.Channel {
+        let own = try principal.requireDomain()
+        // A route means something in a domain only; without one in the path it is the token's.
+        let address = ChannelAddress(channel.channel, domain: channel.domain ?? .identifier(own))
+        let found: ChannelLookupResponse.Channel?
+        do {
+            found = try await lookUp(address, for: principal.credential == .session ? principal.user : nil)
+        } catch {
+            throw .unanswered(error)
+        }
+        guard let found, found.domain == own else { throw .unknownChannelForPerson }
+        if found.isGranted != true { try principal.require(.messagesRead, on: found.id.description) }
+        return found
     }
 }

@@ -3,7 +3,8 @@ import Foundation
 import TestKit
 import Testing
 
-/// A member whose role in the domain grants next to nothing works in one group of things, through `users` and `things`.
+/// A member whose role in the domain grants next to nothing works in one group of things, through `users`, `things`,
+/// the reader and live streams.
 @Suite(.serialized) struct GroupJourneyTests {
     private struct Created: Decodable { let id: String }
     private struct Token: Decodable {
@@ -16,7 +17,8 @@ import Testing
         let stack = try await Stack.start(settings: ["users": ["MARTLET_USERS_PASSWORD_COST": "10"]])
         let plain = stack.client("users", headers: ["Authorization": "Bearer \(try await stack.adminToken())"])
         let domain = try await create(plain, "/domains", #"{"name":"plant"}"#)
-        let admin = ["Authorization": "Bearer \(try await stack.adminToken(domain: domain))"]
+        let adminToken = try await stack.adminToken(domain: domain)
+        let admin = ["Authorization": "Bearer \(adminToken)"]
         let (users, things) = (stack.client("users", headers: admin), stack.client("things", headers: admin))
 
         let login = #""identity":"fitter@example.com","secret":"torque wrench 17""#
@@ -41,13 +43,39 @@ import Testing
         let own = stack.client("things", headers: ["Authorization": "Bearer \(token)"])
         #expect(try await own.get("/things/\(inside)").status == 200)
         #expect(try await own.get("/things/\(outside)").status == 404)
+        let device = try await stack.makeDevice(token: adminToken)
+        let messages = "\(device.publishPath)?limit=1"
+        let reader = stack.client("reader-postgres", headers: ["Authorization": "Bearer \(token)"])
+        try Stack.expect(403, await reader.get(messages), "read beside the group")
+        let parent = #"{"parent_id":"\#(line)"}"#
+        try Stack.expect(
+            200, await things.post("/channels/\(device.channel)/parent", text: parent, headers: Self.json), "move")
+        let sent = try await stack.client("http-adapter").post(
+            device.publishPath, text: #"[{"n":"pressure","v":4}]"#,
+            headers: device.authorization.merging(["Content-Type": "application/senml+json"]) { $1 })
+        try Stack.expect(202, sent, "publish")
+        try await eventually("the message can be read") {
+            try Stack.expect(200, await reader.get(messages), "read below the group").text.contains("pressure")
+        }
+        let events = try await wire(stack.ports["http-adapter"] ?? 0) { port in
+            try EventClient(port: port, path: device.publishPath, fields: ["Authorization: Bearer \(token)"])
+        }
+        #expect(events.response.status == 200)
         let list = try await own.get("/things").text
         #expect(list.contains(inside) && !list.contains(outside), "\(list)")
         #expect(try await rename(own, inside) == 200)
         #expect(try await rename(own, outside) == 404)
 
+        async let ended = wire(events) { client in (try client.next(), ContinuousClock.now) }
         try Stack.expect(
             204, await things.post("/groups/\(hall)/users/unassign", text: grant, headers: Self.json), "take it back")
+        let limit = ContinuousClock.now + .seconds(1)
+        // Not even a page more is read.
+        try Stack.expect(403, await reader.get(messages), "read without a role")
+        let (end, endedAt) = try await ended
+        #expect(end?.name == "end")
+        #expect(end?.member("reason") == "action-not-granted", "\(end?.data ?? "")")
+        #expect(endedAt <= limit, "the stream ended too late")
         #expect(try await own.get("/things/\(inside)").status == 404)
         #expect(try await rename(own, inside) == 404)
         try await stack.stop()

@@ -35,7 +35,7 @@ struct LiveAccess: Sendable {
     }
 }
 
-/// Decides about live connections: a thing by its rights, a person by the channel's domain.
+/// Decides about live connections: a thing by its rights, a person as for reading what is stored.
 struct LiveAuthorizer: Sendable {
     let things: ThingAuthenticator
     let people: PersonAuthenticator

@@ -5,7 +5,8 @@ import HTTPKit
 import Identity
 import Messaging
 
-/// Who may read a channel: a thing with the right to subscribe to it, a person whose token acts in its domain and is good for `messages:read`.
+/// Who may read a channel: a thing with the right to subscribe to it, a person whose token acts in its domain and is
+/// good for `messages:read`, or who has a role on it or on a group above it.
 struct ReaderAccess: Sendable {
     let authenticator: ThingAuthenticator
     let things: ThingsClient
@@ -46,12 +47,8 @@ struct ReaderAccess: Sendable {
             return try await authenticator.authorize(access).channel
         }
         let principal = try await verifier.verify(try BearerToken.require(question.request))
-        let own = try principal.requireDomain()
-        // A route means something in a domain only; without one in the path it is the token's.
-        let address = ChannelAddress(question.channel, domain: question.domain ?? .identifier(own))
-        guard let channel = try await things.lookUp(address), channel.domain == own else { throw Self.unknownChannel }
-        try principal.require(.messagesRead, on: channel.id.description)
-        return channel.id
+        let address = ChannelAddress(question.channel, domain: question.domain)
+        return try await things.channel(address, readableBy: principal).id
     }
 
     /// Whether who was let in may go on: not when the right was taken back; but a token that has run out meanwhile was good when the reading

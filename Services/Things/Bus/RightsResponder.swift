@@ -71,7 +71,8 @@ struct RightsResponder: Service, CustomStringConvertible {
                 return ChannelLookupResponse(channel: nil)
             }
             return ChannelLookupResponse(
-                channel: try await store.lookUp(channel: channel, domain: domain.identifier))
+                channel: try await store.lookUp(
+                    channel: channel, domain: domain.identifier, for: request.user))
         }
     }
 

@@ -48,19 +48,25 @@ extension PostgresThingsStore: RightsStore {
 
     /// Disabled channels too: what was stored can still be read by the domain's people.
     func lookUp(
-        channel: ChannelReference, domain: DomainID?
+        channel: ChannelReference, domain: DomainID?, for user: UserID?
     ) async throws(ServiceError) -> ChannelLookupResponse.Channel? {
         let condition: SQL
         switch (channel, domain) {
-        case (.identifier(let id), nil): condition = "id = \(id)"
-        case (.identifier(let id), let domain?): condition = "id = \(id) AND domain = \(domain)"
-        case (.route(let route), let domain?): condition = "route = \(route) AND domain = \(domain)"
+        case (.identifier(let id), nil): condition = "entity.id = \(id)"
+        case (.identifier(let id), let domain?): condition = "entity.id = \(id) AND entity.domain = \(domain)"
+        case (.route(let route), let domain?): condition = "entity.route = \(route) AND entity.domain = \(domain)"
         case (.route, nil): return nil
         }
-        let found = try await execute("SELECT id, domain FROM channels WHERE \(condition)")
+        let found = try await execute(
+            """
+            SELECT entity.id, entity.domain, EXISTS (
+                SELECT FROM grants WHERE grants.user_id = \(user as UserID?) AND grants.domain = entity.domain
+                    AND (grants.channel = entity.id OR grants.group_id = ANY (groups.path)))
+            FROM channels AS entity LEFT JOIN groups ON groups.id = entity.parent WHERE \(condition)
+            """)
         return try rows(of: found) { row throws(PostgresError) in
-            let (id, domain) = try row.decode((ChannelID, DomainID).self)
-            return ChannelLookupResponse.Channel(id: id, domain: domain)
+            let (id, domain, isGranted) = try row.decode((ChannelID, DomainID, Bool).self)
+            return ChannelLookupResponse.Channel(id: id, domain: domain, isGranted: user == nil ? nil : isGranted)
         }.first
     }
 }

@@ -126,6 +126,6 @@ protocol RightsStore: Sendable {
         thing: ThingID, channel: ChannelReference, domain: DomainID?
     ) async throws(ServiceError) -> AuthorizeResponse.Outcome
     func lookUp(
-        channel: ChannelReference, domain: DomainID?
+        channel: ChannelReference, domain: DomainID?, for user: UserID?
     ) async throws(ServiceError) -> ChannelLookupResponse.Channel?
 }

@@ -76,10 +76,13 @@ public struct ChannelLookupRequest: Codable, Sendable, Equatable {
     /// Identifier, or route within `domain`.
     public var channel: String
     public var domain: String?
+    /// Whose roles on the channel and the groups above it are asked for, too; nil: nobody's.
+    public var user: UserID?
 
-    public init(channel: String, domain: String? = nil) {
+    public init(channel: String, domain: String? = nil, user: UserID? = nil) {
         self.channel = channel
         self.domain = domain
+        self.user = user
     }
 }
 
@@ -87,10 +90,13 @@ public struct ChannelLookupResponse: Codable, Sendable, Equatable {
     public struct Channel: Codable, Sendable, Equatable {
         public var id: ChannelID
         public var domain: DomainID
+        /// Whether the user who was named has any role on the channel or on a group above it, which lets read; nil: nobody was named.
+        public var isGranted: Bool?
 
-        public init(id: ChannelID, domain: DomainID) {
+        public init(id: ChannelID, domain: DomainID, isGranted: Bool? = nil) {
             self.id = id
             self.domain = domain
+            self.isGranted = isGranted
         }
     }
 

@@ -13,6 +13,9 @@ extension ServiceError {
     static let unknownChannel = ServiceError(
         .notFound, reason: "unknown-channel", "There is no such channel for this thing.")
 
+    static let disabledDomain = ServiceError(
+        .forbidden, reason: "domain-disabled", "The thing's domain is disabled: its things may do nothing now.")
+
     static func notAllowed(_ right: AccessRight) -> ServiceError {
         switch right {
         case .publish:

@@ -27,6 +27,7 @@ final class RightsCache: Sendable {
     private enum RefusalKey: Hashable, Sendable {
         case key(KeyFingerprint)
         case channel(RightKey)
+        case domain(RightKey)
     }
 
     private struct State: Sendable {
@@ -83,6 +84,9 @@ final class RightsCache: Sendable {
             guard let right = find(rightKey, in: &state, forgotten: &forgotten) else {
                 if let until = state.refusals[.channel(rightKey)], until > now {
                     return Lookup(decision: .refused(.unknownChannel))
+                }
+                if let until = state.refusals[.domain(rightKey)], until > now {
+                    return Lookup(decision: .refused(.disabledDomain))
                 }
                 return Lookup(decision: .ask)
             }
@@ -181,6 +185,14 @@ extension RightsCache {
 
     func rememberUnknown(_ key: RightKey, asked epoch: UInt64) {
         remember(refusal: .channel(key), asked: epoch) { _ in }
+    }
+
+    /// Remembers for a moment that the thing's domain is switched off, and forgets what the thing may do.
+    func rememberDisabledDomain(_ key: RightKey, asked epoch: UInt64) {
+        remember(refusal: .domain(key), asked: epoch) { state in
+            state.young.remove(rightsOf: key.thing)
+            state.old.remove(rightsOf: key.thing)
+        }
     }
 
     private func remember(refusal: RefusalKey, asked epoch: UInt64, forget: (inout State) -> Void) {

@@ -27,7 +27,7 @@ struct RightsChange: Sendable, Equatable {
     /// | `connection.removed`                    | the thing's rights on the channel| end           |
     /// | any other `connection.*`                | the same                         | asked again   |
     /// | `group.*`, `grant.*`                    | nothing: people's rights         | –             |
-    /// | anything else                           | everything                       | asked again   |
+    /// | anything else (`domain.*`)              | everything                       | asked again   |
     ///
     /// Refusals that were remembered are forgotten with every one of them: any change may turn one into a right.
     init(event: EntityEvent) {

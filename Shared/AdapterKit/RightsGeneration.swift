@@ -80,6 +80,11 @@ struct RightsGeneration: Sendable {
         for key in footprint.rights { removeRight(key) }
     }
 
+    mutating func remove(rightsOf thing: ThingID) {
+        for key in footprints[thing]?.rights ?? [] { removeRight(key) }
+        footprints[thing]?.rights = []
+    }
+
     mutating func remove(channel: ChannelID) {
         for key in rightsByChannel.removeValue(forKey: channel) ?? [] {
             rights[key] = nil

@@ -220,6 +220,9 @@ extension ThingAuthenticator {
             case .unknownChannel:
                 cache.rememberUnknown(key, asked: epoch)
                 return .failure(.unknownChannel)
+            case .disabledDomain:
+                cache.rememberDisabledDomain(key, asked: epoch)
+                return .failure(.disabledDomain)
             case .unknownThing:
                 // The key was good a moment ago: whatever is remembered of the thing is out of date.
                 cache.apply(RightsChange(scope: .thing(key.thing), endsSessions: false))

@@ -97,6 +97,59 @@ import Testing
         try await stack.stop()
     }
 
+    @Test func theThingsOfAFrozenDomainAreShutOutUntilItIsEnabled() async throws {
+        let stack = try await Stack.start()
+        let users = stack.client("users", headers: ["Authorization": "Bearer \(try await stack.adminToken())"])
+        let domain = try await stack.makeDomain()
+        let device = try await stack.makeDevice(token: stack.adminToken(domain: domain))
+        // The neighbour's domain has nothing to do with it.
+        let other = publishing(stack, try await stack.makeDevice(token: stack.adminToken()))
+        let probe = publishing(stack, device)
+        try await probe.waitFor(202)
+        for change in ["disable", "freeze"] {
+            try await expectRefusal(probe, 403, change) {
+                try await Stack.expect(200, users.send("POST", "/domains/\(domain)/\(change)"), change)
+            }
+            let answer = try await stack.client("http-adapter").post(
+                device.publishPath, text: #"[{"n":"x","v":1}]"#,
+                headers: device.authorization.merging(["Content-Type": "application/senml+json"]) { $1 })
+            #expect(answer.text.contains("domain-disabled"), "\(answer.text)")
+            let reader = stack.client("reader-postgres", headers: device.authorization)
+            #expect(try await reader.get(device.publishPath).status == 403)
+            try await expectAcceptance(probe) {
+                try await Stack.expect(200, users.send("POST", "/domains/\(domain)/enable"), "enable")
+            }
+        }
+        try await other.waitFor(202)
+        other.stop()
+
+        // Frozen with `things` away: counts as soon as it is back, and after every restart, also with `users` away.
+        try await stack.process("things").kill()
+        try await Stack.expect(200, users.send("POST", "/domains/\(domain)/freeze"), "freeze")
+        try stack.launch("things")
+        try await stack.waitUntilHealthy(["things"])
+        try await probe.waitFor(403)
+        try await stack.process("users").kill()
+        for service in ["things", "http-adapter", "bus"] {
+            try await stack.killAndRestart(service)
+            try await stack.waitUntilHealthy(["bus", "things", "http-adapter"])
+            let begin = ContinuousClock.now
+            try await probe.waitFor(403)
+            #expect(!probe.statuses(since: begin).contains(202), "after \(service)")
+        }
+        try stack.launch("users")
+        try await stack.waitUntilHealthy()
+        try await expectAcceptance(probe) {
+            try await Stack.expect(200, users.send("POST", "/domains/\(domain)/enable"), "enable")
+        }
+        probe.stop()
+        try await stack.stop()
+    }
+
+    private func publishing(_ stack: Stack, _ device: Stack.Device) -> AccessProbe {
+        publishing(stack, device, key: device.key)
+    }
+
     private func publishing(_ stack: Stack, _ device: Stack.Device, key: String) -> AccessProbe {
         AccessProbe(
             port: stack.ports["http-adapter"] ?? 0, "POST", device.publishPath,

@@ -165,6 +165,13 @@ extension Stack {
         return try Self.expect(201, answer, "log in").json(Token.self).accessToken
     }
 
+    /// A new domain of the first admin's.
+    public func makeDomain() async throws -> String {
+        let users = client("users", headers: ["Authorization": "Bearer \(try await adminToken())"])
+        return try Self.expect(201, await users.post("/domains", json: ["name": "plant"]), "create a domain")
+            .json(Created.self).id
+    }
+
     /// Makes a thing, a channel and their connection over the API.
     public func makeDevice(token: String) async throws -> Device {
         let things = client("things", headers: ["Authorization": "Bearer \(token)"])

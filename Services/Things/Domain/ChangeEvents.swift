@@ -42,6 +42,9 @@ struct ChangeEvents: Sendable {
         }
     }
 
+    /// The things of the actor's domain may do something again, or nothing any more.
+    func domain(_ what: What) -> EntityEvent { event("domain", what) }
+
     private func event(
         _ entity: String, _ what: What, thing: ThingID? = nil, channel: ChannelID? = nil, group: GroupID? = nil,
         user: UserID? = nil

@@ -3,7 +3,9 @@ import Postgres
 
 /// The history of schema `things`.
 enum ThingsMigrations {
-    static let all = [createThings, Outbox.migration(number: 2), indexLists, createGroups, rememberGiving]
+    static let all = [
+        createThings, Outbox.migration(number: 2), indexLists, createGroups, rememberGiving, keepDomainStates,
+    ]
 
     /// A connection carries its domain, and both its ends refer to it with theirs: one between two domains cannot be stored.
     private static let createThings = Migration(

@@ -30,7 +30,8 @@ extension PostgresThingsStore: RightsStore {
         let found = try await execute(
             """
             SELECT channels.id, channels.domain, coalesce(connections.publish, false),
-                coalesce(connections.subscribe, false)
+                coalesce(connections.subscribe, false),
+                EXISTS (SELECT FROM domain_states WHERE domain_states.domain = things.domain AND NOT domain_states.is_enabled)
             FROM things
             LEFT JOIN channels ON channels.domain = things.domain AND channels.is_enabled
                 AND \(channelCondition) AND \(domainCondition)
@@ -38,9 +39,10 @@ extension PostgresThingsStore: RightsStore {
             WHERE things.id = \(thing) AND things.is_enabled
             """)
         let rights = try rows(of: found) { row throws(PostgresError) in
-            try row.decode((ChannelID?, DomainID?, Bool, Bool).self)
+            try row.decode((ChannelID?, DomainID?, Bool, Bool, Bool).self)
         }
-        guard let (channel, domain, publish, subscribe) = rights.first else { return .unknownThing }
+        guard let (channel, domain, publish, subscribe, isDomainOff) = rights.first else { return .unknownThing }
+        guard !isDomainOff else { return .disabledDomain }
         guard let channel, let domain else { return .unknownChannel }
         return .known(
             AuthorizeResponse.Rights(channel: channel, domain: domain, publish: publish, subscribe: subscribe))

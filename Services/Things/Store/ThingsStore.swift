@@ -116,6 +116,18 @@ protocol AccessStore: Sendable {
     func removeGrants(of user: UserID, givenUntil time: Int64, _ events: ChangeEvents) async throws(ServiceError)
 }
 
+/// Where an event stands in its stream.
+struct StreamPlace: Sendable, Equatable {
+    let stream: StreamID
+    let sequence: UInt64
+}
+
+/// Which domains are switched off.
+protocol DomainStatesStore: Sendable {
+    /// Keeps what the event at `place` says of the domain of `events`, and announces it; nothing when a later one was kept before.
+    func setDomain(enabled isEnabled: Bool, at place: StreamPlace, _ events: ChangeEvents) async throws(ServiceError)
+}
+
 /// What ``Directory`` needs.
 typealias DirectoryStore = AccessStore & GroupsStore & ThingsStore
 

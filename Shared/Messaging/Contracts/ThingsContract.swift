@@ -64,6 +64,8 @@ public struct AuthorizeResponse: Codable, Sendable, Equatable {
         case unknownChannel
         /// The thing is disabled or gone.
         case unknownThing
+        /// The thing is well, but its domain is disabled or frozen: nothing of it may do anything.
+        case disabledDomain
     }
 
     public var outcome: Outcome

@@ -20,6 +20,8 @@ let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
@@ -79,6 +81,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
@@ -155,7 +158,7 @@ let package = Package(
             "HTTPAdapter",
             dependencies: [
                 "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
-                nioHTTP1, nioWebSocket, crypto,
+                nioHTTP1, nioHTTP2, nioHPACK, nioWebSocket, crypto,
             ],
             settings: hot)
         + service(
@@ -218,7 +221,7 @@ let package = Package(
                 name: "HTTPAdapterTests",
                 dependencies: [
                     "Core", "Messaging", "Bus", "Observability", "ServiceKit", "AdapterKit", "HTTPAdapter", "TestKit",
-                    nio, nioHTTP1, crypto,
+                    nio, nioHTTP1, nioHPACK, crypto,
                 ], path: "Tests/Integration/HTTPAdapter", swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",

@@ -18,15 +18,17 @@ final class EventStreamHandler: ChannelInboundHandler, LiveConnection {
     let outlet: LiveOutlet
     private let loop: IngestLoop
     private let opening: LiveOpening
+    private let carrier: ConnectionHandler.Carrier
     private var phase = Phase.open
     private var context: ChannelHandlerContext?
     private var nextKeepAlive: NIODeadline
     private var deadline = NIODeadline.distantFuture
     private var writeDeadline: NIODeadline?
 
-    init(loop: IngestLoop, opening: LiveOpening) {
+    init(loop: IngestLoop, opening: LiveOpening, carrier: ConnectionHandler.Carrier) {
         self.loop = loop
         self.opening = opening
+        self.carrier = carrier
         outlet = LiveOutlet(loop: loop.live)
         nextKeepAlive = .now() + loop.live.limits.keepAliveInterval
     }
@@ -37,7 +39,8 @@ final class EventStreamHandler: ChannelInboundHandler, LiveConnection {
         loop.metrics.count(status: 200)
         loop.live.metrics.eventStreams.increment()
         guard let listener = opening.listener else { return close() }
-        outlet.send(EventStream.head(date: loop.composer.date()))
+        // Of a stream of HTTP/2, ``EventStreamFraming`` has sent it.
+        if carrier == .connection { outlet.send(EventStream.head(date: loop.composer.date())) }
         outlet.send(EventStream.opening(after: listener.position))
         opening.started(self)
         if let error = opening.withdrawal { return end(.withdrawn(error)) }

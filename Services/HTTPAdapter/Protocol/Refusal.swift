@@ -62,6 +62,18 @@ struct Refusal: Error, Equatable {
 }
 
 extension Refusal {
+    /// The header fields that come with the status.
+    var fields: [(name: String, value: String)] {
+        var fields: [(String, String)] = []
+        if let retryAfterSeconds { fields.append(("Retry-After", "\(retryAfterSeconds)")) }
+        if let allow { fields.append(("Allow", allow)) }
+        // A 401 must name a challenge (RFC 9110 section 15.5.2).
+        if status == 401 {
+            fields.append(("WWW-Authenticate", "Thing, Basic realm=\"martlet\", charset=\"UTF-8\""))
+        }
+        return fields
+    }
+
     static let acknowledgementOverdue = Refusal(
         status: 503, reason: "acknowledgement-overdue",
         "The message was not confirmed in time; whether it was stored is not known. Send it again with the same Idempotency-Key.",

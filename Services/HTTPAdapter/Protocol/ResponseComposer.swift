@@ -47,12 +47,7 @@ struct ResponseComposer {
             buffer.writeStaticString("Content-Type: application/problem+json\r\nContent-Length: ")
             writeDecimal(UInt64(body.readableBytes), into: &buffer)
             buffer.writeStaticString("\r\n")
-            if let seconds = refusal.retryAfterSeconds { buffer.writeString("Retry-After: \(seconds)\r\n") }
-            if let allow = refusal.allow { buffer.writeString("Allow: \(allow)\r\n") }
-            // A 401 must name a challenge (RFC 9110 section 15.5.2).
-            if refusal.status == 401 {
-                buffer.writeStaticString("WWW-Authenticate: Thing, Basic realm=\"martlet\", charset=\"UTF-8\"\r\n")
-            }
+            for (name, value) in refusal.fields { buffer.writeString("\(name): \(value)\r\n") }
             // RFC 6455 section 4.4, RFC 9110 section 15.5.22.
             if refusal.status == 426 { buffer.writeStaticString("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n") }
             writeConnection(closes: closes, keepsAlive10: keepsAlive10, into: &buffer)
@@ -129,6 +124,9 @@ struct ResponseComposer {
         refreshDate()
         return dateLine
     }
+
+    /// The `Date` field's value.
+    mutating func dateText() -> Substring { date().dropFirst(6).dropLast(1) }
 
     private mutating func refreshDate() {
         let now = max(0, clock.now()) / 1_000_000_000

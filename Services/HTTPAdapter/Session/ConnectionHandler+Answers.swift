@@ -46,6 +46,7 @@ extension ConnectionHandler {
         isWaitingToWrite = false
         guard let context, phase == .open || phase == .finishing else { return }
         guard !exchanges.isEmpty || phase == .finishing else { return readOn() }
+        if carrier == .stream { return writeStreamAnswer(context) }
         var buffer = loop.scratch
         loop.scratch = ByteBuffer()
         buffer.clear(minimumCapacity: 512)
@@ -88,7 +89,7 @@ extension ConnectionHandler {
         return false
     }
 
-    private func count(_ answer: Answer, _ exchange: Exchange) {
+    func count(_ answer: Answer, _ exchange: Exchange) {
         guard answer.status == 202 else { return loop.metrics.count(status: answer.status) }
         loop.metrics.countAccepted()
         let nanoseconds = (NIODeadline.now() - exchange.startedAt).nanoseconds

@@ -55,7 +55,8 @@ extension ConnectionHandler {
         let kind: LiveOpening.Kind
         var authorization = fields.authorization
         var resumesAfter = query.after
-        if WebSocketHandshake.isWanted(head.headers) {
+        // A stream has no Upgrade (RFC 9113 section 8.6), and the extended CONNECT of RFC 8441 is not offered.
+        if carrier == .connection, WebSocketHandshake.isWanted(head.headers) {
             let handshake = try WebSocketHandshake(head)
             authorization = authorization ?? handshake.authorization
             kind = .webSocket(handshake)
@@ -121,6 +122,7 @@ extension ConnectionHandler {
         exchanges.removeAll()
         let loop = loop
         let pipeline = context.pipeline.syncOperations
+        if carrier == .stream { return handOverStream(opening, pipeline) }
         // The decoder goes first, and not at once: it may be in the middle of the read that brought the request.
         pipeline.removeHandler(name: Self.decoderName).assumeIsolated().whenComplete { [self] result in
             do {
@@ -141,7 +143,7 @@ extension ConnectionHandler {
     private func makeConnection(_ opening: LiveOpening) -> any LiveConnection {
         switch opening.kind {
         case .webSocket(let handshake): WebSocketHandler(loop: loop, opening: opening, handshake: handshake)
-        case .eventStream: EventStreamHandler(loop: loop, opening: opening)
+        case .eventStream: EventStreamHandler(loop: loop, opening: opening, carrier: carrier)
         }
     }
 

@@ -11,9 +11,10 @@ extension ConnectionHandler {
         headBegan = false
         let now = NIODeadline.now()
         readDeadline = now + loop.limits.bodyTimeout
-        let isHTTP10 = head.version.minor == 0
+        let isHTTP10 = head.version == .http1_0
         var exchange = Exchange(
-            startedAt: now, isHEAD: head.method == .HEAD, keepsAlive: head.isKeepAlive, isHTTP10: isHTTP10)
+            startedAt: now, isHEAD: head.method == .HEAD, keepsAlive: carrier == .stream || head.isKeepAlive,
+            isHTTP10: isHTTP10)
         let number = nextNumber
         let fields = RequestFields(head.headers)
         // The decoder stops behind a request to upgrade (it would hand the connection over), so such a connection ends with its answer.
@@ -35,7 +36,7 @@ extension ConnectionHandler {
             throw Refusal(status: 400, reason: "field-repeated", "The field \(name) may stand only once.")
         }
         // RFC 9112 section 3.2.
-        if !fields.hasHost && head.version.minor > 0 {
+        if !fields.hasHost && head.version == .http1_1 {
             throw Refusal(status: 400, reason: "host-missing", "An HTTP/1.1 request must have a Host field.")
         }
         if let coding = fields.transferEncoding, !ASCII.isEqualIgnoringCase(coding, "chunked") {
@@ -114,7 +115,7 @@ extension ConnectionHandler {
             traceparent: TraceParent.validated(fields.traceparent), announcedBytes: fields.contentLength)
         reading = .body(request)
         // RFC 9110 section 10.1.1: an HTTP/1.0 client's expectation is ignored.
-        if fields.expect != nil, fields.contentLength != 0, head.version.minor > 0 {
+        if fields.expect != nil, fields.contentLength != 0, head.version != .http1_0 {
             exchanges[exchanges.index(before: exchanges.endIndex)].owesContinue = true
         }
         authorize(request, credential)

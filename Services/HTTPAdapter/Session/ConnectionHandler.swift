@@ -3,15 +3,22 @@ import AdapterKit
 import NIOCore
 import NIOHTTP1
 
-/// One HTTP/1.1 connection behind NIO's decoder: requests in, answers out in the same order, one write for all that one read brought.
+/// One HTTP/1.1 connection behind NIO's decoder: requests in, answers out in the same order, one write for all that one read brought. Or one stream of
+/// HTTP/2, which is a connection of a single request.
 ///
 /// Aspects: `+Requests` (what a head asks for), `+Publishing` (body, right, bus), `+Answers` (the queue and what is written), `+Deadlines`,
-/// `+Live` (the end of HTTP: the connection becomes a WebSocket or a stream of events).
+/// `+Live` (the end of HTTP: the connection becomes a WebSocket or a stream of events), `+HTTP2`.
 /// Runs on its event loop only; what comes back from elsewhere (rights, acknowledgements) is brought there first.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler, ServedConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
+
+    enum Carrier {
+        case connection
+        /// Of an HTTP/2 connection: NIO frames what is written, and the stream ends with the answer.
+        case stream
+    }
 
     /// What the connection is about to do; a later phase is never left for an earlier one.
     enum Phase {
@@ -36,6 +43,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Se
     }
 
     let loop: IngestLoop
+    let carrier: Carrier
     var context: ChannelHandlerContext?
     var phase = Phase.open
     var reading = Reading.head
@@ -58,8 +66,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Se
     /// What the connection is to become, while that is found out.
     var opening: LiveOpening?
 
-    init(loop: IngestLoop) {
+    init(loop: IngestLoop, carrier: Carrier = .connection) {
         self.loop = loop
+        self.carrier = carrier
     }
 
     var nextNumber: UInt64 { firstNumber &+ UInt64(exchanges.count) }
@@ -113,6 +122,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Se
         let refusal = Refusal(
             status: 503, reason: "too-many-connections", "The server has as many connections as it may have.",
             retryAfterSeconds: 5)
+        if carrier == .stream { return refuseStream(refusal) }
         loop.composer.write(.refused(refusal), closes: true, isHead: false, keepsAlive10: false, into: &buffer)
         loop.metrics.count(status: 503)
         // No lingering: that would be a connection more.
@@ -225,21 +235,4 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler, Se
 
     static let truncated = Refusal(
         status: 400, reason: "request-truncated", "The connection's sending side was closed within the request.")
-}
-
-/// In front of the decoder: tells the connection that bytes arrive, so that a head that trickles in has a deadline of its own.
-final class ArrivalHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private let connection: ConnectionHandler
-
-    init(connection: ConnectionHandler) {
-        self.connection = connection
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        connection.bytesArrived()
-        context.fireChannelRead(data)
-    }
 }

@@ -15,6 +15,11 @@ struct ConnectionLimits: Sendable {
     /// Requests of one connection that wait for their answers. While it is reached the socket is not read; as one read brings 64 KiB at
     /// most, the true bound is this plus 64 KiB / 30 B (the shortest request) ≈ 2,200, refused ones of the smallest kind included.
     var maximumPipelined = 64
+    /// Streams that an HTTP/2 connection may have open at a time (SETTINGS_MAX_CONCURRENT_STREAMS). Each counts among ``maximumConnections`` besides, as its
+    /// requests and its queue cost what a connection's do.
+    var maximumStreams = 128
+    /// Bytes of request bodies that an HTTP/2 connection may send before it is told that they were taken: one payload of the largest size.
+    var connectionWindowBytes = 1 << 20
     /// Bytes of a refused request's body that are read past so that the connection can go on; beyond, it is closed.
     var maximumDiscardedBytes = 64 << 10
     /// Messages of one event loop on their way to the bus.

@@ -63,7 +63,7 @@ struct IngestServer: Service, CustomStringConvertible {
                         leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
                         limitConfiguration: decoderLimits)
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(ArrivalHandler(connection: connection), name: ConnectionHandler.arrivalName)
+                    try pipeline.addHandler(ArrivalHandler(connection), name: ConnectionHandler.arrivalName)
                     try pipeline.addHandler(ByteToMessageHandler(decoder), name: ConnectionHandler.decoderName)
                     try pipeline.addHandler(connection)
                 }

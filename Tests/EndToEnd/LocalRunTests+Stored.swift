@@ -15,8 +15,15 @@ extension LocalRunTests {
         try await eventually("the record is stored") {
             try await front.get("/channels/\(channel)/messages").text.contains(#""name":"t""#)
         }
-        for prefix in ["", "/\(domain)"] {
-            let base = "\(prefix)/channels/\(channel)"
+        #expect(
+            try await front.send(
+                "PATCH", "/domains/\(domain)", headers: ["Content-Type": "application/json"],
+                body: Array(#"{"route":"test-hall"}"#.utf8)
+            ).status == 200)
+        for base in [
+            "/channels/\(channel)", "/\(domain)/channels/\(channel)", "/test-hall/channels/\(channel)",
+            "/test-hall/channels/both-ways",
+        ] {
             for (path, expected) in [
                 ("latest", #""name":"t""#), ("messages?aggregation=count&from=0&interval=1000000h", #""count":1"#),
                 ("export", #""name":"t""#), ("export?as=csv", ",t,,1,"), ("export?as=senml-json", #"[{"n":"t","t":"#),

@@ -71,7 +71,9 @@ import Testing
         let token = try await front.post("/users/tokens/issue", json: login).json(Token.self).accessToken
         front.headers["Authorization"] = "Bearer \(token)"
         let thing = try await front.post("/things", json: ["name": "both ways"]).json(Created.self)
-        let channel = try await front.post("/channels", json: ["name": "both ways"]).json(Created.self).id
+        let channel = try await front.post("/channels", json: ["name": "both ways", "route": "both-ways"]).json(
+            Created.self
+        ).id
         let pair = ["thing_ids": [thing.id], "channel_ids": [channel]]
         #expect(try await front.post("/connect", json: pair).status < 300)
         let key = try #require(thing.credentials?.secret)

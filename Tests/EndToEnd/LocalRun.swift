@@ -8,6 +8,7 @@ import Testing
 final class LocalRun: Sendable {
     let data: TemporaryDirectory
     let port: Int
+    let tlsPort: Int
     let environment: [String: String]
 
     init() throws {
@@ -17,6 +18,9 @@ final class LocalRun: Sendable {
             "MARTLET_HTTP_PORT": String(port), "MARTLET_DATA": data.path, "MARTLET": "http://127.0.0.1:\(port)",
             "MARTLET_START_SECONDS": "240",
         ]
+        tlsPort = try FreePort.next()
+        environment["MARTLET_HTTPS_PORT"] = String(tlsPort)
+        environment["MARTLET_TLS"] = "https://localhost:\(tlsPort)"
         for service in Stack.services {
             let name = service.uppercased().replacing("-", with: "_")
             environment["MARTLET_\(name)_HTTP_PORT"] = String(try FreePort.next())

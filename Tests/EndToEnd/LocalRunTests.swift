@@ -20,6 +20,7 @@ import Testing
         #expect(output.contains(#"data: {"type":"message","sequence":"#), "\(output)")
         #expect(output.contains("counts and sums agree"), "\(output)")
         #expect(output.contains("device-1:humidity [%RH]  300 values"), "\(output)")
+        #expect(output.contains("\nHTTP/2 200\n"), "\(output)")
         #expect(!output.contains("martlet: "), "\(output)")
 
         try await documentsAreThereToBrowse(run)
@@ -97,6 +98,7 @@ import Testing
         #expect(frames.map { $0.member("type") }.contains("accepted"))
         #expect(frames.map { $0.member("type") }.contains("message"))
         #expect(event?.data.hasSuffix(#""payload":[{"n":"t","v":1}]}"#) == true)
+        try await liveThroughTLS(run, channel: channel, key: key)
         try await storedThroughTheFrontDoor(front, channel: channel, thing: thing.id, key: key)
     }
 

@@ -3,6 +3,7 @@ import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 
 /// Requests to one server, over connections that are kept.
 final class APIClient: Sendable {
@@ -12,18 +13,34 @@ final class APIClient: Sendable {
     let address: ServerAddress
     private let http: HTTPClient
 
-    /// - Parameter connections: how many at most.
-    init(address: ServerAddress, connections: Int = 8) {
+    /// - Parameters:
+    ///   - connections: how many at most.
+    ///   - authorities: a PEM file of the certificates that a server's must come from; nil: those of the system.
+    /// - Throws: ``CommandFailure`` (`usage`) where that holds none.
+    init(address: ServerAddress, connections: Int = 8, authorities: String? = nil) throws(CommandFailure) {
         self.address = address
         var configuration = HTTPClient.Configuration()
         // A credential must not follow a redirect to somewhere else.
         configuration.redirectConfiguration = .disallow
         configuration.httpVersion = .http1Only
+        if let authorities {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .certificates(try Self.certificates(authorities))
+            configuration.tlsConfiguration = tls
+        }
         configuration.timeout.connect = .seconds(5)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = max(1, connections)
         // Whoever types a command wants to know at once that nobody listens; where trying again is meant, it is done openly.
         configuration.connectionPool.retryConnectionEstablishment = false
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    private static func certificates(_ file: String) throws(CommandFailure) -> [NIOSSLCertificate] {
+        guard let certificates = try? NIOSSLCertificate.fromPEMFile(file), !certificates.isEmpty else {
+            throw .usage(
+                "'\(file)' holds no certificates in PEM", advice: "name another with --ca-file or MARTLET_CA_FILE")
+        }
+        return certificates
     }
 
     /// An `HTTPClient` that is dropped without its end traps in debug builds: whoever forgets ``shutdown()`` on some way out must not meet that.

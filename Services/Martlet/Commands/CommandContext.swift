@@ -8,6 +8,8 @@ struct CommandContext: Sendable {
     let store: ProfileStore
     let profileName: String
     let environment: [String: String]
+    /// Of certificates, a file; see ``APIClient``.
+    let authorities: String?
 
     /// - Parameter connections: to the server, at most.
     init(
@@ -28,7 +30,8 @@ struct CommandContext: Sendable {
         } else {
             address = try ServerAddress(store.load(profileName)?.url ?? ServerAddress.local)
         }
-        client = APIClient(address: address, connections: connections)
+        authorities = options.caFile ?? Self.variable("MARTLET_CA_FILE", environment)
+        client = try APIClient(address: address, connections: connections, authorities: authorities)
     }
 
     private static func variable(_ name: String, _ environment: [String: String]) -> String? {

@@ -83,7 +83,8 @@ struct ProfileCommand: AsyncParsableCommand {
                 throw CommandFailure.usage("there is no profile '\(name)'")
             }
             if let refresh = profile.refreshToken {
-                let client = APIClient(address: try ServerAddress(profile.url))
+                let client = try APIClient(
+                    address: ServerAddress(profile.url), authorities: context.authorities)
                 // The server may be gone for good, which must not keep the profile here.
                 try? await TokenPair.revoke(refresh: refresh, client)
                 await client.shutdown()

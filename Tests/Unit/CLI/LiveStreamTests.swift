@@ -12,7 +12,7 @@ import Testing
 
     /// What comes until a message has this number, in short words.
     private func words(_ server: ScriptedServer, after: String?, until last: String) async throws -> [String] {
-        let client = APIClient(address: try ServerAddress(server.url))
+        let client = try APIClient(address: ServerAddress(server.url))
         let stream = LiveStream(client: client, path: "/channels/c/messages") { "Thing k" }
         let result = await Result {
             try await within(.seconds(30), "the stream's end") {

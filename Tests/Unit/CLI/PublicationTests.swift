@@ -10,7 +10,7 @@ import Testing
     private func send(
         _ server: ScriptedServer, retries: Int
     ) async throws -> Publication.Receipt {
-        let client = APIClient(address: try ServerAddress(server.url))
+        let client = try APIClient(address: ServerAddress(server.url))
         let publication = Publication(channel: "c", subtopic: "a b/c", contentType: "text/plain", body: [0x78])
         let result = await Result { try await publication.send(key: "k", client, retries: retries) }
         await client.shutdown()
@@ -63,7 +63,7 @@ import Testing
 
     @Test func nobodyListeningIsUnreachable() async throws {
         let port = try FreePort.next()
-        let client = APIClient(address: try ServerAddress("http://127.0.0.1:\(port)"))
+        let client = try APIClient(address: ServerAddress("http://127.0.0.1:\(port)"))
         let failure = await #expect(throws: CommandFailure.self) { try await client.send(APIRequest(.get, "/")) }
         #expect(failure?.status == .unreachable)
         #expect(failure?.message.contains("refused") == true, "\(failure?.message ?? "")")

@@ -59,7 +59,7 @@ import Testing
 
     private func session(_ server: ScriptedServer, now: Double = 1_000) throws -> Session {
         Session(
-            store: store, profileName: "default", client: APIClient(address: try ServerAddress(server.url)),
+            store: store, profileName: "default", client: try APIClient(address: ServerAddress(server.url)),
             now: { now })
     }
 

@@ -24,6 +24,7 @@ public enum ReaderPostgres {
         let access = ReaderAccess(authenticator: authenticator, things: ThingsClient(bus: bus), verifier: verifier)
         let store = PostgresMessageStore(pool: pool, clock: environment.clock)
         MessageRoutes(store: store, access: access, clock: environment.clock).add(to: http.routes)
+        DeadLetterRoutes(store: store, access: access).add(to: http.routes)
         ExportRoutes(
             store: store, access: access, clock: environment.clock,
             slots: ExportSlots(

@@ -31,6 +31,8 @@ struct MessageFilter: Sendable, Equatable {
     var stringValue: String?
     var boolValue: Bool?
     var dataValue: [UInt8]?
+    /// The number of the message in the bus's log, from 1.
+    var sequence: Int64?
     /// Nanoseconds since 1970, inclusive.
     var from: Int64?
     /// Nanoseconds since 1970, exclusive.

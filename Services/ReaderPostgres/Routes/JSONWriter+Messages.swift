@@ -35,11 +35,11 @@ extension JSONWriter {
 
     /// What comes before the filters in every list.
     mutating func writePage(
-        offset: Int?, limit: Int, format: MessageFilter.Format, total: Int?, nextCursor: String?, unit: TimeUnit
+        offset: Int?, limit: Int, format: MessageFilter.Format? = nil, total: Int?, nextCursor: String?, unit: TimeUnit
     ) {
         if let offset { write("offset", offset) }
         write("limit", limit)
-        write("format", format.rawValue)
+        if let format { write("format", format.rawValue) }
         if let total {
             write("total", total)
             if total == MessageListing.maximumTotal { write("total_is_exact", false) }
@@ -61,6 +61,7 @@ extension JSONWriter {
         if let text = filter.stringValue { write("vs", text) }
         if let flag = filter.boolValue { write("vb", flag) }
         if let data = filter.dataValue { write("vd", data.base64url) }
+        if let sequence = filter.sequence { write("sequence", Int(clamping: sequence)) }
         if let from = filter.from { write("from", from, in: unit) }
         if let to = filter.to { write("to", to, in: unit) }
     }

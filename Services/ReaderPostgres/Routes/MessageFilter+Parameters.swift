@@ -20,8 +20,9 @@ extension MessageFilter {
         stringValue = query["vs"]
         boolValue = try query.boolean("vb")
         dataValue = try query["vd"].map(Self.data)
-        from = try Self.time("from", query, unit)
-        to = try Self.time("to", query, unit)
+        sequence = try query.sequence()
+        from = try unit.time("from", query)
+        to = try unit.time("to", query)
         guard
             format == .messages
                 || (name == nil && value == nil && stringValue == nil && boolValue == nil && dataValue == nil)
@@ -45,18 +46,6 @@ extension MessageFilter {
         return filter
     }
 
-    private static func time(
-        _ name: String, _ query: QueryParameters, _ unit: TimeUnit
-    ) throws(ServiceError) -> Int64? {
-        guard let text = query[name] else { return nil }
-        guard let time = unit.nanoseconds(text) else {
-            throw ServiceError(
-                .malformed, reason: "invalid-parameter",
-                "'\(name)' must be a time since 1970 in '\(unit.rawValue)' (time_unit)")
-        }
-        return time
-    }
-
     /// SenML's `vd`: base64url without padding (RFC 8428 section 5); padding and the other alphabet are understood too.
     private static func data(_ text: String) throws(ServiceError) -> [UInt8] {
         var standard = text.replacing("-", with: "+").replacing("_", with: "/").replacing("=", with: "")
@@ -71,4 +60,22 @@ extension MessageFilter {
 extension TimeUnit {
     /// What times of the question and of the answer are counted in: `time_unit`, seconds unless it says otherwise.
     init(_ query: QueryParameters) throws(ServiceError) { self = try query.choice("time_unit") ?? .seconds }
+
+    /// - Returns: nanoseconds since 1970; nil when the parameter is not there.
+    func time(_ name: String, _ query: QueryParameters) throws(ServiceError) -> Int64? {
+        guard let text = query[name] else { return nil }
+        guard let time = nanoseconds(text) else {
+            throw ServiceError(
+                .malformed, reason: "invalid-parameter",
+                "'\(name)' must be a time since 1970 in '\(rawValue)' (time_unit)")
+        }
+        return time
+    }
+}
+
+extension QueryParameters {
+    /// A message's number in the bus's log, as publishing answers it.
+    func sequence() throws(ServiceError) -> Int64? {
+        try integer("sequence", in: 1...Int.max).map { Int64(clamping: $0) }
+    }
 }

@@ -36,11 +36,11 @@ struct MessageRoutes: Sendable {
         let unit = try TimeUnit(parameters)
         if let query = try AggregationQuery.ifAsked(channel: channel, parameters, unit, now: clock.now()) {
             let listing = try await store.aggregate(query)
-            return Self.response(AggregationDocument(query: query, listing: listing, unit: unit).json())
+            return .page(AggregationDocument(query: query, listing: listing, unit: unit).json())
         }
         let query = try MessageQuery(channel: channel, parameters, unit)
         let listing = try await store.messages(query)
-        return Self.response(MessagePageDocument(query, listing, in: unit).json())
+        return .page(MessagePageDocument(query, listing, in: unit).json())
     }
 
     private func readLatest(_ request: Request, _ context: ServiceRequestContext) async throws -> Response {
@@ -49,10 +49,13 @@ struct MessageRoutes: Sendable {
         let unit = try TimeUnit(parameters)
         let query = try LatestQuery(channel: channel, parameters, unit)
         let listing = try await store.latest(query)
-        return Self.response(MessagePageDocument(query, listing, in: unit).json())
+        return .page(MessagePageDocument(query, listing, in: unit).json())
     }
+}
 
-    private static func response(_ json: [UInt8]) -> Response {
+extension Response {
+    /// A list as it was written: never kept by anybody on the way.
+    static func page(_ json: [UInt8]) -> Response {
         Response(
             status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: json)))

@@ -17,6 +17,11 @@ enum ReaderParameters {
                 schema: ["type": "string", "enum": ["asc", "desc"], "default": "asc"]),
         ] + filters
     static let latest = paging + [total(default: false)] + filters
+    static let deadLetters =
+        paging + [total(default: false), direction, sequence] + [
+            QueryParameter("reason", "Only those refused for this reason."),
+            QueryParameter("publisher", "Only from this thing.", schema: .uuidSchema),
+        ] + times
 
     private static let paging: [QueryParameter] = [
         QueryParameter("offset", "How many to leave out.", schema: ["type": "integer", "minimum": 0, "default": 0]),
@@ -42,21 +47,29 @@ enum ReaderParameters {
         "dir", "Which way: by time, `desc` is newest first.",
         schema: ["type": "string", "enum": ["desc", "asc"], "default": "desc"])
 
-    static let filters: [QueryParameter] = [
-        QueryParameter(
-            "format", "SenML records, JSON documents, or everything else.",
-            schema: ["type": "string", "enum": choices(MessageFilter.Format.self), "default": "messages"]),
-        QueryParameter("subtopic", "Only this subtopic, `a.b` or `a/b`."),
-        QueryParameter("publisher", "Only from this thing.", schema: .uuidSchema),
-        QueryParameter("protocol", "Only by this protocol: `http`, `mqtt`, `coap`, `ws`."),
-        QueryParameter("name", "Only this SenML name."),
-        QueryParameter("v", "Only this numeric value; 0 counts.", schema: number),
-        QueryParameter(
-            "comparator", "How `v` is compared: the record's value is equal, less, …",
-            schema: ["type": "string", "enum": choices(MessageFilter.Comparator.self), "default": "eq"]),
-        QueryParameter("vs", "Only this string value."),
-        QueryParameter("vb", "Only this boolean value.", schema: boolean),
-        QueryParameter("vd", "Only this data value, base64url."),
+    static let filters: [QueryParameter] =
+        [
+            QueryParameter(
+                "format", "SenML records, JSON documents, or everything else.",
+                schema: ["type": "string", "enum": choices(MessageFilter.Format.self), "default": "messages"]),
+            QueryParameter("subtopic", "Only this subtopic, `a.b` or `a/b`."),
+            QueryParameter("publisher", "Only from this thing.", schema: .uuidSchema),
+            QueryParameter("protocol", "Only by this protocol: `http`, `mqtt`, `coap`, `ws`."),
+            QueryParameter("name", "Only this SenML name."),
+            QueryParameter("v", "Only this numeric value; 0 counts.", schema: number),
+            QueryParameter(
+                "comparator", "How `v` is compared: the record's value is equal, less, …",
+                schema: ["type": "string", "enum": choices(MessageFilter.Comparator.self), "default": "eq"]),
+            QueryParameter("vs", "Only this string value."),
+            QueryParameter("vb", "Only this boolean value.", schema: boolean),
+            QueryParameter("vd", "Only this data value, base64url."),
+        ] + [sequence] + times
+
+    private static let sequence = QueryParameter(
+        "sequence", "Only the message with this number in the bus's log (`Martlet-Sequence`).",
+        schema: ["type": "integer", "minimum": 1])
+
+    private static let times: [QueryParameter] = [
         QueryParameter("from", "Not before this time since 1970, in `time_unit`.", schema: number),
         QueryParameter("to", "Before this time since 1970 (itself left out), in `time_unit`.", schema: number),
         QueryParameter(

@@ -32,6 +32,7 @@ struct FilterSQL {
         if let subtopic = filter.subtopic { conditions.append("subtopic = \(subtopic)") }
         if let publisher = filter.publisher { conditions.append("publisher = \(publisher)") }
         if let transport = filter.transport { conditions.append("protocol = \(transport)") }
+        if let sequence = filter.sequence { conditions.append("sequence = \(sequence)") }
         if filter.format == .messages { conditions += recordConditions }
         return .joined(conditions, separator: " AND ")
     }

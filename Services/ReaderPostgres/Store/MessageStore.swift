@@ -9,4 +9,5 @@ protocol MessageStore: Sendable {
     func messages(_ query: MessageQuery) async throws(ServiceError) -> MessageListing
     func aggregate(_ query: AggregationQuery) async throws(ServiceError) -> AggregationListing
     func latest(_ query: LatestQuery) async throws(ServiceError) -> MessageListing
+    func deadLetters(_ query: DeadLetterQuery) async throws(ServiceError) -> DeadLetterListing
 }

@@ -2,7 +2,7 @@
 import Core
 import Postgres
 
-/// ``MessageStore`` on the tables that `writer-postgres` fills: `senml`, `json` and `blobs` in schema `messages`.
+/// ``MessageStore`` on the tables that `writer-postgres` fills: `senml`, `json`, `blobs` and `dead_letters` in schema `messages`.
 ///
 /// Statements are text of this folder; what a client says is bound, so it cannot become part of one.
 struct PostgresMessageStore: MessageStore {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bus
+import Core
+import Messaging
 import NIOCore
 
 /// A message, or a record of one, that cannot be stored, with the reason.
@@ -14,6 +16,10 @@ struct DeadLetter: Sendable {
     var reason: String
     /// One sentence.
     var explanation: String
+    /// Whose letter it is: by the envelope, else by the subject; nil where neither tells.
+    let channel: ChannelID?
+    /// nil where the envelope cannot be read.
+    let publisher: ThingID?
 
     init(_ message: StreamMessage, record: Int32 = wholeMessage, reason: String, _ explanation: String) {
         self.message = message
@@ -21,5 +27,12 @@ struct DeadLetter: Sendable {
         self.reason = reason
         // Whatever is quoted in it, the letter itself must be storable.
         self.explanation = explanation.replacing("\0", with: "\u{FFFD}")
+        let view = try? RawMessageView(decoding: message.payload)
+        publisher = view?.publisher
+        channel = view?.channel ?? Self.channel(of: message.subject)
+    }
+
+    private static func channel(of subject: String) -> ChannelID? {
+        Array(subject.utf8).withUnsafeBytes { Subjects.parseMessages($0)?.channel }
     }
 }

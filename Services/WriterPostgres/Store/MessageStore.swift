@@ -86,9 +86,10 @@ extension PostgresSession {
     fileprivate func insert(_ letter: DeadLetter, stream: StreamID, at now: Int64) throws(PostgresError) {
         try execute(
             """
-            INSERT INTO dead_letters (stream, sequence, record, reason, message, subject, envelope, at)
+            INSERT INTO dead_letters (stream, sequence, record, reason, message, subject, envelope, at, channel, publisher)
             VALUES (\(stream), \(Int64(clamping: letter.message.sequence)), \(letter.record), \(letter.reason),
-                \(letter.explanation), \(letter.message.subject), \(letter.message.payload), \(now))
+                \(letter.explanation), \(letter.message.subject), \(letter.message.payload), \(now),
+                \(letter.channel as ChannelID?), \(letter.publisher as ThingID?))
             ON CONFLICT DO NOTHING
             """)
     }

@@ -65,6 +65,21 @@ import Testing
         }
     }
 
+    /// A message by its number, of a channel that has most of the records: by ranges of pages, not through the channel.
+    @Test func aNumberIsFoundByRangesOfPages() async throws {
+        let pool = try await Self.filledTables()
+        defer { pool.close() }
+        for format in MessageFilter.Format.allCases {
+            let query = MessageQuery(filter: MessageFilter(channel: Self.channel, format: format, sequence: 77_777))
+            let plan = try await pool.withConnection {
+                try await QueryPlan.of(MessageSQL(query: query).page(), .custom, on: $0)
+            }
+            #expect(plan.indexes.allSatisfy { $0.contains("_sequence_idx") }, "\(plan.indexes) \(format)")
+            // In each day and the default partition.
+            #expect(plan.indexes.count == 5, "\(plan.indexes) \(format)")
+        }
+    }
+
     /// From name to name, and one record of each: no step that goes through all records.
     @Test func theLatestOfEachNameIsFoundByHops() async throws {
         let pool = try await Self.filledTables()

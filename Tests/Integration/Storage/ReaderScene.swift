@@ -44,15 +44,27 @@ struct ReaderScene: Sendable {
         publisher: ThingID? = nil, created: Int64 = start * 1_000_000_000, storing rows: Int
     ) async throws {
         let before = try await stored()
+        try await send(
+            payload, contentType, subtopic: subtopic, transport: transport, publisher: publisher, created: created)
+        try await eventually("\(rows) rows are stored") { try await stored() == before + rows }
+    }
+
+    /// Publishes as an adapter does.
+    /// - Returns: the message's number in the log.
+    @discardableResult
+    func send(
+        _ payload: String, _ contentType: ContentType, subtopic: String = "", transport: Transport = .http,
+        publisher: ThingID? = nil, created: Int64 = start * 1_000_000_000
+    ) async throws -> UInt64 {
         let message = RawMessage(
             domain: .new(), channel: channel, subtopic: subtopic,
             publisher: try publisher ?? #require(ThingID(device.thing)), transport: transport, contentType: contentType,
             created: created, payload: ByteBuffer(string: payload))
         var envelope = ByteBuffer()
         message.encode(into: &envelope)
-        _ = try await bus.publishDurably(
-            BusMessage(subject: Subjects.messages(channel: channel, subtopic: subtopic), payload: envelope))
-        try await eventually("\(rows) rows are stored") { try await stored() == before + rows }
+        return try await bus.publishDurably(
+            BusMessage(subject: Subjects.messages(channel: channel, subtopic: subtopic), payload: envelope)
+        ).sequence
     }
 
     private func stored() async throws -> Int {

@@ -3,7 +3,7 @@ import Postgres
 
 /// The history of schema `messages`.
 enum MessageMigrations {
-    static let all = [tables, readIndexes]
+    static let all = [tables, readIndexes, publicDeadLetters, sequenceIndexes]
 
     /// Times are nanoseconds since 1970. `sequence` is the message's place in the bus's log; with `record` it tells rows of the same time apart.
     private static let tables = Migration(
@@ -101,13 +101,62 @@ enum MessageMigrations {
             CREATE INDEX blobs_default_created ON blobs_default (created NULLS FIRST);
             """)
 
+    /// Lets dead letters be listed by channel, which is who may see them. Those that are there already get what can be told of them: the channel
+    /// from the subject; the publisher, field 4 of the envelope (`RawMessage.proto`), from where it stands when the fields before it come in order.
+    private static let publicDeadLetters = Migration(
+        number: 3, name: "dead-letters-by-channel",
+        sql: """
+            -- NULL where the message does not tell: such a letter is for operators only.
+            ALTER TABLE dead_letters ADD COLUMN channel uuid, ADD COLUMN publisher uuid;
+            UPDATE dead_letters SET channel = split_part(subject, '.', 2)::uuid
+                WHERE split_part(subject, '.', 1) = 'channels'
+                    AND split_part(subject, '.', 2) ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
+            UPDATE dead_letters AS letter SET publisher = found.text::uuid
+                FROM (
+                    SELECT stream, sequence, record,
+                        encode(substring(rest FROM 3 FOR 36), 'escape') AS text, substring(rest FROM 1 FOR 2) AS tag
+                    FROM (
+                        SELECT stream, sequence, record,
+                            -- Behind channel and domain, 38 bytes each, and perhaps the subtopic with a length of one or two bytes.
+                            CASE
+                                WHEN substring(envelope FROM 77 FOR 1) <> '\\x1a' THEN substring(envelope FROM 77 FOR 38)
+                                WHEN get_byte(envelope, 77) < 128
+                                    THEN substring(envelope FROM 79 + get_byte(envelope, 77) FOR 38)
+                                ELSE substring(
+                                    envelope FROM 80 + get_byte(envelope, 77) - 128 + 128 * get_byte(envelope, 78) FOR 38)
+                            END AS rest
+                        FROM dead_letters
+                        WHERE octet_length(envelope) >= 116 AND substring(envelope FROM 1 FOR 2) = '\\x0a24'
+                            AND substring(envelope FROM 39 FOR 2) = '\\x1224') AS behind) AS found
+                WHERE found.tag = '\\x2224' AND found.text ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                    AND (letter.stream, letter.sequence, letter.record)
+                        = (found.stream, found.sequence, found.record);
+            CREATE INDEX dead_letters_channel_at
+                ON dead_letters (channel, at DESC, sequence DESC, record DESC, stream DESC);
+            CREATE INDEX dead_letters_channel_sequence ON dead_letters (channel, sequence);
+            -- For retention only: in an order that no list asks for, as those of the default partitions.
+            DROP INDEX dead_letters_at;
+            CREATE INDEX dead_letters_at ON dead_letters (at NULLS FIRST);
+            """)
+
+    /// Finds the rows of one message by its number. Rows come in the order of the log, so ranges of pages know which numbers they hold: what a
+    /// B-tree would cost the writer is in `Services/ReaderPostgres/README.md`, this costs next to nothing.
+    private static let sequenceIndexes = Migration(
+        number: 4, name: "index-sequences",
+        sql: """
+            CREATE INDEX senml_sequence ON senml USING brin (sequence) WITH (pages_per_range = 32, autosummarize = on);
+            CREATE INDEX json_sequence ON json USING brin (sequence) WITH (pages_per_range = 32, autosummarize = on);
+            CREATE INDEX blobs_sequence ON blobs USING brin (sequence) WITH (pages_per_range = 32, autosummarize = on);
+            """)
+
     /// Lets the reader read, where deployment gave it a role of its own. Run at each start, because the role may come later.
     static let grants: StaticString = """
         DO $$
         BEGIN
             IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'martlet_reader_postgres') THEN
                 GRANT USAGE ON SCHEMA messages TO martlet_reader_postgres;
-                GRANT SELECT ON messages.senml, messages.json, messages.blobs TO martlet_reader_postgres;
+                GRANT SELECT ON messages.senml, messages.json, messages.blobs, messages.dead_letters
+                    TO martlet_reader_postgres;
             END IF;
         END
         $$

@@ -11,8 +11,7 @@ struct TraceCommand: ClientCommand {
               martlet trace hall-2 4711
               martlet trace hall-2 --at 2026-11-24T13:55:13Z --within 5
 
-            Looks into the log of the bus and into the database. Why a message was not stored stands in the database's dead letters, which no public \
-            route shows yet. Succeeds when the message, all of it, is stored.
+            Looks into the log of the bus, for rows in the database, and into the dead letters: why it, or a record of it, was not stored. Succeeds when the message, all of it, is stored.
             """)
 
     @Argument(help: "Identifier, route or name.")

@@ -7,6 +7,8 @@ struct MessageReader: Sendable {
 
     let context: CommandContext
     let path: String
+    /// What of the channel's messages could not be stored.
+    let deadLettersPath: String
     /// nil: as the person who is logged in.
     let key: String?
 
@@ -17,15 +19,24 @@ struct MessageReader: Sendable {
         key = names ? try context.requiredKey(identity.key, thing: identity.thing) : nil
         let channel = key == nil ? try await context.channel(channel) : try await context.channelForThing(channel)
         path = "/channels/\(PercentEncoding.encode(channel))/messages"
+        deadLettersPath = "/channels/\(PercentEncoding.encode(channel))/dead-letters"
     }
 
     init(_ context: CommandContext, channelIdentifier: String) {
         self.context = context
         key = nil
         path = "/channels/\(channelIdentifier)/messages"
+        deadLettersPath = "/channels/\(channelIdentifier)/dead-letters"
     }
 
-    func page(_ query: [(name: String, value: String)]) async throws -> JSONValue {
+    func page(_ query: [(name: String, value: String)]) async throws -> JSONValue { try await get(path, query) }
+
+    /// The first of the dead letters.
+    func deadLetters(_ query: [(name: String, value: String)]) async throws -> [JSONValue] {
+        try await get(deadLettersPath, query)["dead_letters"]?.elements ?? []
+    }
+
+    private func get(_ path: String, _ query: [(name: String, value: String)]) async throws -> JSONValue {
         let request = APIRequest(.get, path, query: query)
         guard let key else { return try await context.person(request).json() }
         return try await context.client.send(request.authorized("Thing \(key)")).success().json()

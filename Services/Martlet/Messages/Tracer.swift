@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
 
-/// Follows a message by what the public API tells: the live stream, which begins in the log of the bus, and the reader.
+/// Follows a message by what the public API tells: the live stream, which begins in the log of the bus, and the reader's rows and dead letters.
 struct Tracer: Sendable {
     /// For the log to bring one message.
     private static let patience: Duration = .seconds(10)
@@ -14,16 +13,15 @@ struct Tracer: Sendable {
 
     func trace(sequence: UInt64) async throws -> Trace {
         let logged = try await lookIntoLog(sequence)
-        guard case .message(let message) = logged else {
-            return Trace(
-                sequence: sequence, log: logged.finding,
-                database: .unknown("rows are found by time, which only the log tells; try --at"))
+        var trace = Trace(sequence: sequence, log: logged.finding, database: .missing("no row of it"))
+        guard sequence > 0 else { return trace }
+        if case .message(let message) = logged {
+            let created = TimeArgument.text(message["created"]?.double) ?? ""
+            let type = message["content_type"]?.text ?? ""
+            trace.log = .found("\(type) of \(created), from \(message["publisher"]?.text ?? "?")")
+            trace.message = message
         }
-        let created = TimeArgument.text(message["created"]?.double) ?? ""
-        let type = message["content_type"]?.text ?? ""
-        let found = Trace.Finding.found("\(type) of \(created), from \(message["publisher"]?.text ?? "?")")
-        var trace = Trace(sequence: sequence, log: found, database: .missing("no row of it"), message: message)
-        try await findRows(&trace, message)
+        try await findRows(&trace, sequence)
         return trace
     }
 
@@ -79,43 +77,49 @@ struct Tracer: Sendable {
         }
     }
 
-    private func findRows(_ trace: inout Trace, _ message: JSONValue) async throws {
-        let publisher = message["publisher"]?.text.map { [("publisher", $0)] } ?? []
-        if message["content_type"]?.text == "application/senml+json",
-            let records = SenMLPack.records(message["payload"], created: message["created"])
-        {
-            var missing: [String] = []
-            for record in records {
-                let query = publisher + [("name", record.name)] + Self.instant(record.time)
-                if let row = try await reader.page(query + [("limit", "1")])["messages"]?.elements?.first {
-                    trace.stored.append(row)
-                } else {
-                    missing.append(record.name)
-                }
-            }
-            trace.isPartial = !missing.isEmpty && missing.count < records.count
-            if missing.count < records.count {
-                let rest = missing.isEmpty ? "" : "; missing: \(missing.joined(separator: ", "))"
-                trace.database = .found("\(trace.stored.count) of \(records.count) records\(rest)")
-            }
-            return
-        }
-        for format in ["json", "blobs", "messages"] {
-            let query = publisher + [("format", format)] + Self.instant(message["created"]?.cell)
-            let rows = try await reader.page(query + [("limit", "100")])["messages"]?.elements ?? []
+    private func findRows(_ trace: inout Trace, _ sequence: UInt64) async throws {
+        let number = [("sequence", String(sequence))]
+        // Before the rows: what is refused later has no row then either.
+        let letters = try await reader.deadLetters(number + [("limit", String(MessageReader.pageSize))])
+        var kinds: [String] = []
+        for format in Self.formats {
+            let rows = try await rows(format, number)
+            if !rows.isEmpty { kinds.append("\(rows.count) \(rows.count == 1 ? "row" : "rows") (\(format))") }
             trace.stored += rows
-            if !rows.isEmpty {
-                trace.database = .found("\(rows.count) \(rows.count == 1 ? "row" : "rows") (\(format))")
-            }
+        }
+        trace.letters = letters
+        let records = SenMLPack.records(trace.message?["payload"], created: trace.message?["created"]) ?? []
+        let isPack = trace.message?["content_type"]?.text == "application/senml+json"
+        if trace.stored.isEmpty {
+            guard letters.isEmpty else { return }
+            trace.database = .missing("no row of it and no dead letter: not stored yet, if it is in the log")
+        } else if isPack, trace.stored.count < records.count {
+            trace.isPartial = true
+            let missing = Self.missing(records.map(\.name), trace.stored).joined(separator: ", ")
+            trace.database = .found("\(trace.stored.count) of \(records.count) records; missing: \(missing)")
+        } else {
+            trace.database = .found(
+                isPack ? "\(trace.stored.count) of \(records.count) records" : kinds.joined(separator: ", "))
         }
     }
 
-    /// From a time to the next nanosecond, exactly.
-    private static func instant(_ time: String?) -> [(String, String)] {
-        guard let time, let start = Decimal(string: time, locale: Locale(identifier: "en_US_POSIX")),
-            let nanosecond = Decimal(string: "0.000000001", locale: Locale(identifier: "en_US_POSIX"))
-        else { return [] }
-        return [("from", "\(start)"), ("to", "\(start + nanosecond)")]
+    private static let formats = ["messages", "json", "blobs"]
+
+    private func rows(_ format: String, _ query: [(name: String, value: String)]) async throws -> [JSONValue] {
+        var rows: [JSONValue] = []
+        let inOrder = query + [("format", format), ("dir", "asc")]
+        for try await page in reader.pages(inOrder, limit: .max) { rows += page }
+        return rows
+    }
+
+    /// Names that the pack has more often than the database.
+    private static func missing(_ names: [String], _ rows: [JSONValue]) -> [String] {
+        var stored: [String: Int] = [:]
+        for row in rows { stored[row["name"]?.text ?? "", default: 0] += 1 }
+        return names.filter { name in
+            stored[name, default: 0] -= 1
+            return stored[name, default: 0] < 0
+        }
     }
 
     // MARK: By time
@@ -126,12 +130,15 @@ struct Tracer: Sendable {
             log: .unknown("the log is asked by number only"),
             database: .missing("no row within \(NumberText.short(within)) s of \(TimeArgument.text(time) ?? "")"))
         var total = 0
-        for format in ["messages", "json", "blobs"] {
+        for format in Self.formats {
             let page = try await reader.page(
                 span + [("format", format), ("limit", String(Self.shownRows)), ("dir", "asc")])
             total += page["total"]?.integer ?? 0
             trace.stored += page["messages"]?.elements ?? []
         }
+        // By when it was refused, which is soon after it was sent.
+        trace.letters = try await reader.deadLetters(
+            span + [("limit", String(Self.shownRows)), ("dir", "asc")])
         if total > 0 { trace.database = .found("\(total) \(total == 1 ? "row" : "rows")") }
         return trace
     }

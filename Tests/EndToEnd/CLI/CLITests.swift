@@ -120,7 +120,7 @@ import Testing
         let trace = try await client.expect(0, "trace", "hall-2", "--at", "2026-01-02T03:04:05Z", "--json").json()
         #expect((trace["database"] as? [String: Any])?["state"] as? String == "found")
         #expect((trace["stored"] as? [Any])?.count == 3)
-        #expect((trace["dead_letters"] as? [String: Any])?["state"] as? String == "unknown")
+        #expect((trace["dead_letters"] as? [String: Any])?["state"] as? String == "none")
         try await client.expect(1, "trace", "hall-2", "--at", "1999-01-01")
     }
 

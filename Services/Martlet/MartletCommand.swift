@@ -30,7 +30,10 @@ struct MartletCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Who you are",
-                subcommands: [LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, ProfileCommand.self]),
+                subcommands: [
+                    LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, ProfileCommand.self, KeysCommand.self,
+                    PasswordCommand.self,
+                ]),
             CommandGroup(
                 name: "What there is",
                 subcommands: [

@@ -20,6 +20,7 @@ struct Accounts: Sendable {
     }
 
     /// Adds a user with a personal domain, in which the user is administrator.
+    /// - Parameter actor: who adds the user; nil: the user, or the system when it makes an administrator.
     /// - Throws: `malformed`, `conflict` when the identity is taken.
     func register(_ draft: Draft, actor: UserID?, isAdmin: Bool = false) async throws -> User {
         let identity = try Credentials.checkedIdentity(draft.identity)
@@ -35,7 +36,8 @@ struct Accounts: Sendable {
         let user = User(
             id: domain.createdBy, name: draft.name, identity: identity, tags: draft.tags, metadata: draft.metadata,
             isAdmin: isAdmin, status: .enabled, defaultDomain: domain.id, createdAt: now, updatedAt: now)
-        try await store.insert(user, passwordHash: hash, personalDomain: domain, actor: actor)
+        try await store.insert(
+            user, passwordHash: hash, personalDomain: domain, actor: actor ?? (isAdmin ? nil : user.id))
         return user
     }
 

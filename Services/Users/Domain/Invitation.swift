@@ -9,6 +9,12 @@ struct Invitation: Sendable, Equatable {
         case user(UserID)
         /// By what the person logs in with, or a mail address. Who that is, and whether there is such a user, the inviter does not learn.
         case identity(String)
+
+        /// Whom an event may name: who reads a domain's events must not learn more than who invited.
+        var announcedUser: UserID? {
+            guard case .user(let user) = self else { return nil }
+            return user
+        }
     }
 
     var id: InvitationID

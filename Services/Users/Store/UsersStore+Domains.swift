@@ -38,6 +38,9 @@ extension UsersStore {
             """)
         try await announce(
             "domain", "created", at: domain.createdAt, on: connection, domain: domain.id, actor: domain.createdBy)
+        try await announce(
+            "membership", "changed", at: domain.createdAt, on: connection, domain: domain.id, actor: domain.createdBy,
+            user: domain.createdBy)
     }
 
     func domain(_ id: DomainID) async throws -> Tenant? {

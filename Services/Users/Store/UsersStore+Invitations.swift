@@ -73,7 +73,8 @@ extension UsersStore {
             }
         }
         try await announce(
-            "invitation", "created", at: now, on: connection, domain: invitation.domain, actor: invitation.invitedBy)
+            "invitation", "created", at: now, on: connection, domain: invitation.domain, actor: invitation.invitedBy,
+            user: invitation.invitee.announcedUser)
         let rows = try await connection.execute(Self.columns + " FROM invitations WHERE id = \(invitation.id)")
         guard let stored = try rows.first.map(Self.decode) else { throw Invitations.notFound }
         return stored
@@ -139,12 +140,27 @@ extension UsersStore {
         _ condition: SQL, in domain: DomainID, actor: UserID, now: Int64
     ) async throws -> Bool {
         try await change { connection in
-            let rows = try await connection.execute(
-                "DELETE FROM invitations WHERE domain_id = \(domain) AND \(condition) RETURNING id")
-            guard !rows.isEmpty else { return false }
-            try await announce("invitation", "removed", at: now, on: connection, domain: domain, actor: actor)
-            return true
+            try await removeInvitations(condition, in: domain, actor: actor, now: now, on: connection)
         }
+    }
+
+    /// Takes back all that match in the open transaction, each with its event.
+    /// - Returns: false when there is none.
+    @discardableResult
+    func removeInvitations(
+        _ condition: SQL, in domain: DomainID, actor: UserID, now: Int64, on connection: PostgresConnection
+    ) async throws -> Bool {
+        let rows = try await connection.execute(
+            """
+            DELETE FROM invitations WHERE domain_id = \(domain) AND \(condition)
+            RETURNING CASE WHEN identity IS NULL THEN user_id END
+            """)
+        for row in rows {
+            try await announce(
+                "invitation", "removed", at: now, on: connection, domain: domain, actor: actor,
+                user: try row.decode(at: 0))
+        }
+        return !rows.isEmpty
     }
 
     /// The invitation of the open transaction's user: by itself, or by the token when nobody of the identity was there at the time.

@@ -41,18 +41,21 @@ extension UsersStore {
         try await pool.execute("DELETE FROM login_failures WHERE key = \(Self.failureKey(identity))")
     }
 
-    func deleteLoginFailures(identity: String, on connection: PostgresConnection) async throws {
-        try await connection.execute("DELETE FROM login_failures WHERE key = \(Self.failureKey(identity))")
-    }
-
     /// Opens a user's identity to logins again.
     func unlock(_ user: User, actor: UserID, now: Int64) async throws {
         try await change { connection in
-            let rows = try await connection.execute(
-                "DELETE FROM login_failures WHERE key = \(Self.failureKey(user.identity)) RETURNING locked_until")
-            guard let until: Int64 = try rows.first?.decode(at: 0), until > 0 else { return }
-            try await announce("user", "unlocked", at: now, on: connection, actor: actor, user: user.id)
+            try await openLock(of: user.id, identity: user.identity, actor: actor, now: now, on: connection)
         }
+    }
+
+    /// Forgets a user's failures in the open transaction; announced when they had locked the identity.
+    func openLock(
+        of user: UserID, identity: String, actor: UserID, now: Int64, on connection: PostgresConnection
+    ) async throws {
+        let rows = try await connection.execute(
+            "DELETE FROM login_failures WHERE key = \(Self.failureKey(identity)) RETURNING locked_until")
+        guard let until: Int64 = try rows.first?.decode(at: 0), until > 0 else { return }
+        try await announce("user", "unlocked", at: now, on: connection, actor: actor, user: user)
     }
 
     /// How many identities are locked now.

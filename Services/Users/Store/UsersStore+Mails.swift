@@ -74,12 +74,16 @@ extension UsersStore {
         try await pool.execute("SELECT count(*) FROM mails").first.map { try $0.decode(at: 0) } ?? 0
     }
 
+    /// Keeps the token of a mail. Announced here, not when the mail was asked for: only now it is known who is meant.
     func insertPasswordReset(hash: String, user: UserID, now: Int64, expiresAt: Int64) async throws {
-        try await pool.execute(
-            """
-            INSERT INTO password_resets (hash, user_id, created_at, expires_at)
-            VALUES (\(hash), \(user), \(now), \(expiresAt))
-            """)
+        try await change { connection in
+            try await connection.execute(
+                """
+                INSERT INTO password_resets (hash, user_id, created_at, expires_at)
+                VALUES (\(hash), \(user), \(now), \(expiresAt))
+                """)
+            try await announce("user", "reset-requested", at: now, on: connection, user: user)
+        }
     }
 
     /// Whether the token of this hash is good for a new password now.
@@ -101,7 +105,7 @@ extension UsersStore {
                 """)
             guard let identity: String = try changed.first?.decode(at: 0) else { return false }
             try await connection.execute("DELETE FROM password_resets WHERE user_id = \(user)")
-            try await deleteLoginFailures(identity: identity, on: connection)
+            try await openLock(of: user, identity: identity, actor: user, now: now, on: connection)
             try await announce("user", "secret-changed", at: now, on: connection, actor: user, user: user)
             try await revokeAll("user_id = \(user)", reason: "secret-reset", actor: user, now: now, on: connection)
             try await notify(.passwordChanged, of: identity, now: now, on: connection)

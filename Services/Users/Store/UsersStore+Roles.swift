@@ -123,6 +123,9 @@ extension UsersStore {
             try await lockRights(in: domain, on: connection)
             try await revokeAll(
                 Self.holders(of: id, in: domain), reason: "role-removed", actor: actor, now: now, on: connection)
+            // What hangs on the role goes with it, and is announced as well.
+            try await removeInvitations("role_id = \(id)", in: domain, actor: actor, now: now, on: connection)
+            try await takeMembers(from: id, "TRUE", in: domain, actor: actor, now: now, on: connection)
             let rows = try await connection.execute(
                 "DELETE FROM roles WHERE id = \(id) AND domain_id = \(domain) RETURNING id")
             guard !rows.isEmpty else { return false }
@@ -161,17 +164,26 @@ extension UsersStore {
     func take(_ users: [UserID]?, from role: RoleID, in domain: DomainID, actor: UserID, now: Int64) async throws {
         try await change { connection in
             try await lockRights(in: domain, on: connection)
-            let named: SQL = users.map { "AND user_id = ANY(\($0))" } ?? ""
-            let rows = try await connection.execute(
-                "DELETE FROM role_members WHERE role_id = \(role) AND domain_id = \(domain) \(named) RETURNING user_id")
-            for row in rows {
-                let user: UserID = try row.decode(at: 0)
-                try await announce(
-                    "membership", "changed", at: now, on: connection, domain: domain, actor: actor, user: user)
-                try await revokeAll(
-                    "user_id = \(user) AND domain_id = \(domain)", reason: "role-changed", actor: actor, now: now,
-                    on: connection)
-            }
+            try await takeMembers(
+                from: role, users.map { "user_id = ANY(\($0))" } ?? "TRUE", in: domain, actor: actor, now: now,
+                on: connection)
+        }
+    }
+
+    private func takeMembers(
+        from role: RoleID, _ condition: SQL, in domain: DomainID, actor: UserID, now: Int64,
+        on connection: PostgresConnection
+    ) async throws {
+        let rows = try await connection.execute(
+            "DELETE FROM role_members WHERE role_id = \(role) AND domain_id = \(domain) AND \(condition) RETURNING user_id"
+        )
+        for row in rows {
+            let user: UserID = try row.decode(at: 0)
+            try await announce(
+                "membership", "changed", at: now, on: connection, domain: domain, actor: actor, user: user)
+            try await revokeAll(
+                "user_id = \(user) AND domain_id = \(domain)", reason: "role-changed", actor: actor, now: now,
+                on: connection)
         }
     }
 

@@ -95,6 +95,9 @@ extension UsersStore {
             let expiry: Int64 = try row.decode(at: 5)
             let status: String = try row.decode(at: 6)
             if usedAt != nil {
+                // Also of a session that has ended already: somebody has a copy.
+                try await announce(
+                    "session", "reuse-refused", at: now, on: connection, domain: domain, user: user, session: session)
                 try await revokeAll(
                     "id = \(session)", reason: "refresh-token-reused", actor: nil, now: now, on: connection)
                 return .reused
@@ -188,6 +191,7 @@ extension UsersStore {
                 try await connection.execute("UPDATE signing_keys SET retired_at = \(now) WHERE retired_at IS NULL")
                 try await connection.execute(
                     "INSERT INTO signing_keys (id, seed, created_at) VALUES (\(key.id), \([UInt8](key.seed)), \(now))")
+                try await announce("signing-key", "created", at: now, on: connection)
             }
             try await connection.execute("DELETE FROM signing_keys WHERE retired_at < \(now - retention)")
             let rows = try await connection.execute("SELECT seed, created_at FROM signing_keys ORDER BY created_at")

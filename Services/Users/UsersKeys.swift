@@ -32,11 +32,11 @@ public enum UsersKeys {
 
     public static let loginsPerMinute = ConfigurationKey<Int>(
         "logins.per.minute", default: 10, range: 1...100_000,
-        help: "Failed logins allowed for one identity in a minute; ten times as many for one address.")
+        help: "Failed logins allowed for one identity from one place in a minute; ten times as many for one address.")
 
     public static let lockOutFailures = ConfigurationKey<Int>(
         "lockout.failures", default: 10, range: 3...100_000,
-        help: "Wrong passwords in a row after which an identity is locked.")
+        help: "Wrong passwords in a row after which an identity is locked to a place.")
 
     public static let lockOutSeconds = ConfigurationKey<Int>(
         "lockout.seconds", default: 30, range: 1...3_600,

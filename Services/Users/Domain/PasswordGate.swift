@@ -22,11 +22,13 @@ struct PasswordGate: Sendable {
     /// - Throws: `tooManyRequests` when there were too many failures.
     func check(identity: String, secret: String, address: String) async throws -> Proven? {
         let identity = Credentials.canonical(identity)
+        let place = LoginPlace(address: address)
         try limits.begin(identity: identity, address: address)
         let found: (user: User, passwordHash: String)?
         let isRight: Bool
+        let isFamiliar: Bool
         do {
-            try await refuseLocked(identity)
+            isFamiliar = try await refuseLocked(identity, at: place)
             found = try await store.credentials(identity: identity)
             isRight = try await hasher.verify(secret, against: found?.passwordHash)
         } catch {
@@ -36,17 +38,20 @@ struct PasswordGate: Sendable {
         }
         guard let found, isRight, found.user.status == .enabled else {
             try await store.noteLoginFailure(
-                identity: identity, user: found?.user.id, policy: lockOut, now: clock.now())
+                identity: identity, at: place, isFamiliar: isFamiliar, user: found?.user.id, policy: lockOut,
+                now: clock.now())
             return nil
         }
         limits.giveBack(identity: identity, address: address)
-        try await store.forgetLoginFailures(identity: identity)
+        try await store.noteLogin(identity: identity, at: place, now: clock.now())
         return Proven(user: found.user, passwordHash: found.passwordHash)
     }
 
-    private func refuseLocked(_ identity: String) async throws {
+    /// - Returns: whether somebody has logged in as the identity from there.
+    private func refuseLocked(_ identity: String, at place: LoginPlace) async throws -> Bool {
         let now = clock.now()
-        guard let until = try await store.lockedUntil(identity: identity), until > now else { return }
+        let (isFamiliar, until) = try await store.standing(of: identity, at: place, now: now)
+        guard until > now else { return isFamiliar }
         throw ServiceError(
             .tooManyRequests, reason: "locked-out", "too many wrong passwords; wait before the next attempt",
             retryAfterSeconds: Int(clamping: (until - now) / 1_000_000_000 + 1))

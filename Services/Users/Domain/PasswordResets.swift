@@ -34,14 +34,17 @@ struct PasswordResets: Sendable {
 
     /// Sets a new password by the token of a mail, once; all sessions end.
     /// - Throws: `unauthenticated` when the token is not good (any more).
-    func reset(token: String, to secret: String) async throws {
+    func reset(token: String, to secret: String, address: String) async throws {
         guard store.mail != nil else { throw MailQueue.notConfigured }
         try Credentials.checkSecret(secret)
         let hash = SecretKey.hash(token)
         // Looked up first: a token that is made up must not cost a password's hash.
         guard try await store.isPasswordReset(hash: hash, now: clock.now()) else { throw Self.invalidToken }
         let passwordHash = try await hasher.hash(secret)
-        guard try await store.resetPassword(tokenHash: hash, passwordHash: passwordHash, now: clock.now()) else {
+        guard
+            try await store.resetPassword(
+                tokenHash: hash, passwordHash: passwordHash, from: LoginPlace(address: address), now: clock.now())
+        else {
             throw Self.invalidToken
         }
         store.mail?.wake()

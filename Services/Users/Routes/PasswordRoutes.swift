@@ -48,13 +48,13 @@ struct PasswordRoutes: Sendable {
                     ["token": .stringSchema, "password": .stringSchema, "confirm_password": .stringSchema],
                     required: ["token", "password"]), responseBody: Self.messageSchema, successStatus: 201,
                 errors: [401, 422])
-        ) { request, _ in
+        ) { request, context in
             let body = try await JSONBody.decode(Reset.self, from: request)
             guard body.confirm_password ?? body.password == body.password else {
                 throw ServiceError(
                     .malformed, reason: "passwords-differ", "'password' and 'confirm_password' are not the same")
             }
-            try await resets.reset(token: body.token, to: body.password)
+            try await resets.reset(token: body.token, to: body.password, address: context.remoteAddress)
             return try JSONBody.response(MessageRepresentation(msg: "the password was changed"), status: .created)
         }
     }

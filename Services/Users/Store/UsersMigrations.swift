@@ -242,5 +242,23 @@ enum UsersMigrations {
                 CREATE UNIQUE INDEX invitations_token ON invitations (token_hash);
                 CREATE INDEX invitations_expiry ON invitations (expires_at);
                 """),
+        Migration(
+            number: 9, name: "count-login-failures-by-place",
+            sql: """
+                -- An address or a block of them; '': all places together from which nobody has logged in.
+                ALTER TABLE login_failures ADD COLUMN place text NOT NULL DEFAULT '';
+                ALTER TABLE login_failures ALTER COLUMN place DROP DEFAULT;
+                ALTER TABLE login_failures DROP CONSTRAINT login_failures_pkey;
+                ALTER TABLE login_failures ADD PRIMARY KEY (key, place);
+                -- From where people have logged in.
+                CREATE TABLE login_places (
+                    -- As in login_failures.
+                    key text NOT NULL,
+                    place text NOT NULL,
+                    last_login_at bigint NOT NULL,
+                    PRIMARY KEY (key, place)
+                );
+                CREATE INDEX login_places_age ON login_places (last_login_at);
+                """),
     ]
 }

@@ -7,38 +7,106 @@ extension UsersStore {
     /// What people type as an identity may be their password: only its hash is kept.
     private static func failureKey(_ identity: String) -> String { SecretKey.hash(identity.lowercased()) }
 
-    /// - Returns: nanoseconds since 1970 until which nobody logs in by this identity; nil when nothing is known of it.
-    func lockedUntil(identity: String) async throws -> Int64? {
-        try await pool.execute(
-            "SELECT locked_until FROM login_failures WHERE key = \(Self.failureKey(identity)) AND locked_until > 0"
-        ).first.map { try $0.decode(at: 0) }
+    /// What is known of a place for an identity: the same work whether there is such a user or not.
+    /// - Returns: whether somebody has logged in as the identity from there; and until when nobody does from there, in nanoseconds since
+    ///   1970, 0 when that is not so.
+    func standing(
+        of identity: String, at place: LoginPlace, now: Int64
+    ) async throws -> (isFamiliar: Bool, lockedUntil: Int64) {
+        let key = Self.failureKey(identity)
+        let rows = try await pool.execute(
+            """
+            SELECT f.is_familiar, COALESCE((SELECT max(locked_until) FROM login_failures WHERE key = \(key)
+                AND place = ANY(CASE WHEN f.is_familiar THEN \([place.exact]) ELSE \([place.block, LoginPlace.everywhere]) END)), 0)
+            FROM (SELECT EXISTS (SELECT 1 FROM login_places WHERE key = \(key) AND place = \(place.exact)
+                AND last_login_at > \(now - LoginPlace.memoryNanoseconds)) AS is_familiar) f
+            """)
+        guard let row = rows.first else { return (false, 0) }
+        return (try row.decode(at: 0), try row.decode(at: 1))
     }
 
     /// Counts a failure, the same for an identity that there is not.
     /// - Parameter user: who is told of by an event when the failure locks the identity.
-    func noteLoginFailure(identity: String, user: UserID?, policy: LockOutPolicy, now: Int64) async throws {
+    func noteLoginFailure(
+        identity: String, at place: LoginPlace, isFamiliar: Bool, user: UserID?, policy: LockOutPolicy, now: Int64
+    ) async throws {
         let key = Self.failureKey(identity)
         try await change { connection in
-            let rows = try await connection.execute(
-                """
-                INSERT INTO login_failures (key, failures, last_failure_at, locked_until) VALUES (\(key), 1, \(now), 0)
-                ON CONFLICT (key) DO UPDATE SET last_failure_at = EXCLUDED.last_failure_at, failures =
-                    CASE WHEN login_failures.last_failure_at < \(now - LockOutPolicy.memoryNanoseconds) THEN 1
-                    ELSE login_failures.failures + 1 END
-                RETURNING failures
-                """)
-            guard let failures: Int64 = try rows.first?.decode(at: 0),
-                let seconds = policy.waitSeconds(afterFailures: failures)
-            else { return }
-            try await connection.execute(
-                "UPDATE login_failures SET locked_until = \(now + seconds * 1_000_000_000) WHERE key = \(key)")
-            if let user { try await announce("user", "locked", at: now, on: connection, user: user) }
+            let own = isFamiliar ? place.exact : place.block
+            let failures = try await countFailure(key, own, now: now, on: connection)
+            if let seconds = policy.waitSeconds(afterFailures: failures) {
+                try await lock(key, own, seconds: seconds, now: now, on: connection)
+                if let user { try await announce("user", "locked", at: now, on: connection, user: user) }
+            }
+            guard !isFamiliar else { return }
+            let sum = try await countFailure(key, LoginPlace.everywhere, now: now, on: connection)
+            if let seconds = policy.pauseSeconds(afterFailures: sum) {
+                try await lock(key, LoginPlace.everywhere, seconds: seconds, now: now, on: connection)
+            }
         }
     }
 
-    /// Somebody knew the password.
-    func forgetLoginFailures(identity: String) async throws {
-        try await pool.execute("DELETE FROM login_failures WHERE key = \(Self.failureKey(identity))")
+    private func countFailure(
+        _ key: String, _ place: String, now: Int64, on connection: PostgresConnection
+    ) async throws -> Int64 {
+        try await connection.execute(
+            """
+            INSERT INTO login_failures (key, place, failures, last_failure_at, locked_until)
+            VALUES (\(key), \(place), 1, \(now), 0)
+            ON CONFLICT (key, place) DO UPDATE SET last_failure_at = EXCLUDED.last_failure_at, failures =
+                CASE WHEN login_failures.last_failure_at < \(now - LockOutPolicy.memoryNanoseconds) THEN 1
+                ELSE login_failures.failures + 1 END
+            RETURNING failures
+            """
+        ).first.map { try $0.decode(at: 0) } ?? 0
+    }
+
+    private func lock(
+        _ key: String, _ place: String, seconds: Int64, now: Int64, on connection: PostgresConnection
+    ) async throws {
+        try await connection.execute(
+            "UPDATE login_failures SET locked_until = \(now + seconds * 1_000_000_000) WHERE key = \(key) AND place = \(place)"
+        )
+    }
+
+    /// Somebody knew the password: the failures of this place are forgotten, those of others stay, and the place becomes familiar.
+    func noteLogin(identity: String, at place: LoginPlace, now: Int64) async throws {
+        let key = Self.failureKey(identity)
+        try await pool.withTransaction { connection in
+            try await connection.execute(
+                "DELETE FROM login_failures WHERE key = \(key) AND place = ANY(\([place.exact, place.block]))")
+            try await makeFamiliar(key, place, now: now, on: connection)
+        }
+    }
+
+    /// The place of somebody who has shown to be the user by a mail becomes familiar, in the open transaction.
+    func makeFamiliar(
+        identity: String, at place: LoginPlace, now: Int64, on connection: PostgresConnection
+    ) async throws {
+        try await makeFamiliar(Self.failureKey(identity), place, now: now, on: connection)
+    }
+
+    private func makeFamiliar(
+        _ key: String, _ place: LoginPlace, now: Int64, on connection: PostgresConnection
+    ) async throws {
+        try await connection.execute(
+            """
+            INSERT INTO login_places (key, place, last_login_at) VALUES (\(key), \(place.exact), \(now))
+            ON CONFLICT (key, place) DO UPDATE SET last_login_at = EXCLUDED.last_login_at
+            """)
+        try await connection.execute(
+            """
+            DELETE FROM login_places WHERE key = \(key) AND place IN (SELECT place FROM login_places WHERE key = \(key)
+                ORDER BY last_login_at DESC, place OFFSET \(LoginPlace.maximumPerIdentity))
+            """)
+    }
+
+    /// Whoever has the old identity next finds no familiar place; the new one keeps them, in the open transaction.
+    func movePlaces(from old: String, to new: String, on connection: PostgresConnection) async throws {
+        let (old, new) = (Self.failureKey(old), Self.failureKey(new))
+        guard old != new else { return }
+        try await connection.execute("DELETE FROM login_places WHERE key = \(new)")
+        try await connection.execute("UPDATE login_places SET key = \(new) WHERE key = \(old)")
     }
 
     /// Opens a user's identity to logins again.
@@ -54,13 +122,13 @@ extension UsersStore {
     ) async throws {
         let rows = try await connection.execute(
             "DELETE FROM login_failures WHERE key = \(Self.failureKey(identity)) RETURNING locked_until")
-        guard let until: Int64 = try rows.first?.decode(at: 0), until > 0 else { return }
+        guard try rows.contains(where: { try $0.decode(Int64.self, at: 0) > 0 }) else { return }
         try await announce("user", "unlocked", at: now, on: connection, actor: actor, user: user)
     }
 
-    /// How many identities are locked now.
+    /// How many identities are locked now, at some place.
     func lockedIdentities(now: Int64) async throws -> Int64 {
-        try await pool.execute("SELECT count(*) FROM login_failures WHERE locked_until > \(now)").first
+        try await pool.execute("SELECT count(DISTINCT key) FROM login_failures WHERE locked_until > \(now)").first
             .map { try $0.decode(at: 0) } ?? 0
     }
 
@@ -72,5 +140,7 @@ extension UsersStore {
                 AND (last_failure_at < \(now - LockOutPolicy.memoryNanoseconds) OR last_failure_at <
                     (SELECT last_failure_at FROM login_failures ORDER BY last_failure_at DESC OFFSET \(LockOutPolicy.maximumEntries) LIMIT 1))
             """)
+        try await pool.execute(
+            "DELETE FROM login_places WHERE last_login_at < \(now - LoginPlace.memoryNanoseconds)")
     }
 }

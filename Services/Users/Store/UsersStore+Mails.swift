@@ -93,7 +93,9 @@ extension UsersStore {
 
     /// Spends a token for a new password: all sessions of its user and all other such tokens end, a lock is opened.
     /// - Returns: false when the token is not good any more.
-    func resetPassword(tokenHash: String, passwordHash: String, now: Int64) async throws -> Bool {
+    func resetPassword(
+        tokenHash: String, passwordHash: String, from place: LoginPlace, now: Int64
+    ) async throws -> Bool {
         try await change { connection in
             let rows = try await connection.execute(
                 "DELETE FROM password_resets WHERE hash = \(tokenHash) AND expires_at > \(now) RETURNING user_id")
@@ -106,6 +108,7 @@ extension UsersStore {
             guard let identity: String = try changed.first?.decode(at: 0) else { return false }
             try await connection.execute("DELETE FROM password_resets WHERE user_id = \(user)")
             try await openLock(of: user, identity: identity, actor: user, now: now, on: connection)
+            try await makeFamiliar(identity: identity, at: place, now: now, on: connection)
             try await announce("user", "secret-changed", at: now, on: connection, actor: user, user: user)
             try await revokeAll("user_id = \(user)", reason: "secret-reset", actor: user, now: now, on: connection)
             try await notify(.passwordChanged, of: identity, now: now, on: connection)

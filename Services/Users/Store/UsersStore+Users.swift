@@ -103,6 +103,7 @@ extension UsersStore {
                 guard let old: String = try rows.first?.decode(at: 0) else { return nil }
                 try await connection.execute(
                     "UPDATE users SET identity = \(identity), updated_at = \(now) WHERE id = \(id)")
+                try await movePlaces(from: old, to: identity, on: connection)
                 // Tokens for a new password went to the old address.
                 try await connection.execute("DELETE FROM password_resets WHERE user_id = \(id)")
                 try await notify(.identityChanged, of: old, now: now, on: connection)

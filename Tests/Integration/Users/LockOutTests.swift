@@ -104,4 +104,78 @@ import Testing
             #expect(wait(answer) != nil)
         }
     }
+
+    private func attempt(_ secret: String, from address: String, _ users: UsersFixture) async throws
+        -> HTTPClient.Response
+    {
+        try await users.client.post(
+            "/users/tokens/issue", json: ["identity": "target", "secret": secret], headers: ["X-Forwarded-For": address]
+        )
+    }
+
+    @Test func nobodyKeepsOutWhoHasLoggedInFromThere() async throws {
+        try await UsersFixture.with(Self.settings) { users in
+            try await users.register("target")
+            let home = ["192.0.2.7", "2001:db8:1:2:3:4:5:6"]
+            for address in home { try users.expect(201, await attempt("a long secret", from: address, users)) }
+            // From one block, also that of the own address: it is closed, each of its addresses.
+            for host in [8, 9, 10] { #expect(try await attempt("guess", from: "192.0.2.\(host)", users).status == 401) }
+            #expect(wait(try await attempt("a long secret", from: "192.0.2.11", users)) != nil)
+            // From everywhere: those that nobody has logged in from wait for each other, a minute at most.
+            for block in 1...12 {
+                #expect(try await attempt("guess", from: "198.51.\(block).1", users).status == 401)
+            }
+            let pause = try #require(wait(try await attempt("a long secret", from: "203.0.113.1", users)))
+            #expect((1...61).contains(pause))
+            // An hour of guessing changes nothing for the familiar ones.
+            for round in 1...20 {
+                users.clock.advance(seconds: 61)
+                #expect(try await attempt("guess", from: "198.52.\(round).1", users).status == 401)
+                let longest = try #require(wait(try await attempt("guess", from: "198.53.\(round).1", users)))
+                #expect(longest <= 61)
+            }
+            for address in home + ["::ffff:192.0.2.7", "2001:db8:1:2::1"] {
+                try users.expect(201, await attempt("a long secret", from: address, users))
+            }
+            // It opens nothing for the others.
+            #expect(wait(try await attempt("a long secret", from: "203.0.113.1", users)) != nil)
+            // A familiar place has no more guesses than another one, and closes for itself.
+            for _ in 0..<3 { #expect(try await attempt("guess", from: "192.0.2.7", users).status == 401) }
+            #expect(wait(try await attempt("a long secret", from: "192.0.2.7", users)) != nil)
+            try users.expect(201, await attempt("a long secret", from: home[1], users))
+        }
+    }
+
+    @Test func aPlaceIsForgottenWhenItsTimeIsOverOrThereAreTooMany() async throws {
+        try await UsersFixture.with(Self.settings) { users in
+            try await users.register("target")
+            // The seventeenth takes the first one's place.
+            for host in 1...17 {
+                try users.expect(201, await attempt("a long secret", from: "192.0.\(host).1", users))
+                users.clock.advance(seconds: 1)
+            }
+            func slow() async throws {
+                for block in 1...15 { _ = try await attempt("guess", from: "198.51.\(block).1", users) }
+            }
+            try await slow()
+            #expect(wait(try await attempt("a long secret", from: "192.0.1.1", users)) != nil)
+            try users.expect(201, await attempt("a long secret", from: "192.0.2.1", users))
+            users.clock.advance(seconds: 91 * 86_400)
+            try await slow()
+            #expect(wait(try await attempt("a long secret", from: "192.0.2.1", users)) != nil)
+        }
+    }
+
+    /// The places go with the identity's owner, not with the name.
+    @Test func anotherIdentityKeepsItsPlaces() async throws {
+        try await UsersFixture.with(Self.settings) { users in
+            let user = try await users.register("before")
+            let pair = try await users.logIn("before")
+            let change = #"{"identity":"target","secret":"a long secret"}"#
+            try users.expect(200, await users.send("PATCH", "/users/\(user.id)/identity", change, as: pair))
+            for block in 1...15 { _ = try await attempt("guess", from: "198.51.\(block).1", users) }
+            #expect(wait(try await attempt("a long secret", from: "203.0.113.1", users)) != nil)
+            _ = try await users.logIn("target")
+        }
+    }
 }

@@ -5,14 +5,18 @@ import Identity
 /// What decides who gets in: passwords, identities, administration of the installation.
 extension Accounts {
     /// Changes the own password; all sessions but the current one end.
+    /// - Parameter revokingKeys: whether the user's keys end as well; programs go on with them otherwise.
     /// - Throws: `forbidden` when the old one is wrong.
-    func changeSecret(old: String, new: String, address: String, as principal: Principal) async throws -> User {
+    func changeSecret(
+        old: String, new: String, revokingKeys: Bool, address: String, as principal: Principal
+    ) async throws -> User {
         try Credentials.checkSecret(new)
         try await requireSecret(old, address: address, of: principal)
         let hash = try await gate.hasher.hash(new)
         guard
             let user = try await store.setPassword(
-                of: principal.user, hash: hash, keeping: principal.session, now: clock.now())
+                of: principal.user, hash: hash, keeping: principal.session, revokingKeys: revokingKeys,
+                now: clock.now())
         else { throw Self.notFound }
         return user
     }

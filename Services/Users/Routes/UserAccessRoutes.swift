@@ -16,6 +16,7 @@ struct UserAccessRoutes: Sendable {
         var new_secret: String?
         var old_password: String?
         var password: String?
+        var revoke_keys: Bool?
 
         func secrets() throws(ServiceError) -> (old: String, new: String) {
             guard let old = old_secret ?? old_password, let new = new_secret ?? password else {
@@ -53,9 +54,11 @@ struct UserAccessRoutes: Sendable {
         routes.patch(
             "/users/secret",
             Operation(
-                "Change the own password; all other sessions end", tag: "users", scope: .session,
+                "Change the own password; all other sessions end, and with revoke_keys all keys", tag: "users",
+                scope: .session,
                 requestBody: .objectSchema(
-                    ["old_secret": .stringSchema, "new_secret": .stringSchema], required: ["old_secret", "new_secret"]),
+                    ["old_secret": .stringSchema, "new_secret": .stringSchema, "revoke_keys": ["type": "boolean"]],
+                    required: ["old_secret", "new_secret"]),
                 responseBody: UserRepresentation.schema, errors: [404])
         ) { request, context in
             try await JSONBody.response(UserRepresentation(changeSecret(request, context)))
@@ -65,7 +68,8 @@ struct UserAccessRoutes: Sendable {
             Operation(
                 "Change the own password (Mainflux 0.13); all other sessions end", tag: "users", scope: .session,
                 requestBody: .objectSchema(
-                    ["old_password": .stringSchema, "password": .stringSchema], required: ["old_password", "password"]),
+                    ["old_password": .stringSchema, "password": .stringSchema, "revoke_keys": ["type": "boolean"]],
+                    required: ["old_password", "password"]),
                 responseBody: .objectSchema(["msg": .stringSchema], required: ["msg"]), successStatus: 201,
                 errors: [404])
         ) { request, context in
@@ -75,9 +79,11 @@ struct UserAccessRoutes: Sendable {
     }
 
     private func changeSecret(_ request: Request, _ context: ServiceRequestContext) async throws -> User {
-        let (old, new) = try await JSONBody.decode(SecretChange.self, from: request).secrets()
+        let body = try await JSONBody.decode(SecretChange.self, from: request)
+        let (old, new) = try body.secrets()
         return try await accounts.changeSecret(
-            old: old, new: new, address: context.remoteAddress, as: context.requirePrincipal())
+            old: old, new: new, revokingKeys: body.revoke_keys ?? false, address: context.remoteAddress,
+            as: context.requirePrincipal())
     }
 
     private func addIdentity(to routes: RouteTable) {

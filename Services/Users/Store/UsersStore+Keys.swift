@@ -101,6 +101,20 @@ extension UsersStore {
         }
     }
 
+    /// Makes all keys of a user good for nothing in the open transaction; they stay in the list.
+    func revokeKeys(of user: UserID, actor: UserID, now: Int64, on connection: PostgresConnection) async throws {
+        let rows = try await connection.execute(
+            """
+            UPDATE api_keys SET revoked_at = \(now), updated_at = \(now) WHERE user_id = \(user) AND revoked_at IS NULL
+            RETURNING domain_id, id
+            """)
+        for row in rows {
+            try await announce(
+                "key", "revoked", at: now, on: connection, domain: try row.decode(at: 0), actor: actor, user: user,
+                session: Self.session(try row.decode(at: 1)))
+        }
+    }
+
     /// - Returns: false when there is no such key.
     func removeKey(_ id: KeyID, _ kind: KeyToken, of user: UserID, now: Int64) async throws -> Bool {
         try await removeKeys("id = \(id) AND kind = \(kind.rawValue)", of: user, now: now) > 0

@@ -145,8 +145,10 @@ extension UsersStore {
         try await pool.execute("UPDATE users SET password_hash = \(new) WHERE id = \(id) AND password_hash = \(old)")
     }
 
-    /// Sets a password and ends the user's other sessions.
-    func setPassword(of id: UserID, hash: String, keeping session: SessionID, now: Int64) async throws -> User? {
+    /// Sets a password and ends the user's other sessions, and with `revokingKeys` all keys.
+    func setPassword(
+        of id: UserID, hash: String, keeping session: SessionID, revokingKeys: Bool, now: Int64
+    ) async throws -> User? {
         try await change { connection in
             try await connection.execute(
                 "UPDATE users SET password_hash = \(hash), updated_at = \(now) WHERE id = \(id)")
@@ -154,6 +156,7 @@ extension UsersStore {
             try await announce("user", "secret-changed", at: now, on: connection, actor: id, user: id)
             try await revokeAll(
                 "user_id = \(id) AND id <> \(session)", reason: "secret-changed", actor: id, now: now, on: connection)
+            if revokingKeys { try await revokeKeys(of: id, actor: id, now: now, on: connection) }
             let user = try await connection.execute(Self.columns + " FROM users WHERE id = \(id)").first
                 .map(Self.decode)
             if let user { try await notify(.passwordChanged, of: user.identity, now: now, on: connection) }

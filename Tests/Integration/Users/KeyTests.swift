@@ -233,6 +233,39 @@ import Testing
         }
     }
 
+    @Test func aChangedPasswordEndsKeysOnlyWhenThatIsAskedFor() async throws {
+        try await UsersFixture.with { users in
+            try await users.register("u")
+            try await users.register("other")
+            let (pair, other) = (try await users.logIn("u"), try await users.logIn("other"))
+            let keys = [try await key(users, as: pair), try await pat(users, as: pair, #""duration":"1h""#)]
+            let foreign = try await key(users, as: other)
+            func statuses() async throws -> [Int] {
+                var all: [Int] = []
+                for issued in keys + [foreign] {
+                    all.append(try await users.send("GET", "/users/profile", as: issued.token).status)
+                }
+                return all
+            }
+            let keep = #"{"old_secret":"a long secret","new_secret":"a second secret"}"#
+            try users.expect(200, await users.send("PATCH", "/users/secret", keep, as: pair))
+            #expect(try await statuses() == [200, 200, 200])
+            // A wrong password ends nothing.
+            let wrong = #"{"old_secret":"a long secret","new_secret":"a third secret","revoke_keys":true}"#
+            try users.expect(403, await users.send("PATCH", "/users/secret", wrong, as: pair))
+            #expect(try await statuses() == [200, 200, 200])
+            let revoke = #"{"old_password":"a second secret","password":"a third secret","revoke_keys":true}"#
+            try users.expect(201, await users.send("PATCH", "/password", revoke, as: pair))
+            #expect(try await statuses() == [401, 401, 200])
+            // The session in which it was done goes on; each key's end is announced.
+            try users.expect(200, await users.send("GET", "/users/profile", as: pair))
+            try await eventually("both ends are announced") {
+                let events = try await users.announced("events.users.key.revoked")
+                return keys.allSatisfy { key in events.contains { $0.contains(key.id) } }
+            }
+        }
+    }
+
     /// A key that expires while another service remembers it.
     @Test func timeEndsARememberedKey() async throws {
         try await UsersFixture.with { users in

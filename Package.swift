@@ -73,6 +73,7 @@ let package = Package(
         .executable(name: "http-adapter", targets: ["HTTPAdapterMain"]),
         .executable(name: "writer-postgres", targets: ["WriterPostgresMain"]),
         .executable(name: "reader-postgres", targets: ["ReaderPostgresMain"]),
+        .executable(name: "journal", targets: ["JournalServiceMain"]),
         .executable(name: "martlet", targets: ["MartletCLIMain"]),
         .executable(name: "fuzz", targets: ["Fuzz"]),
         .executable(name: "bench", targets: ["Bench"]),
@@ -130,8 +131,8 @@ let package = Package(
         .target(
             name: "HTTPKit",
             dependencies: [
-                "Core", "Bus", "Identity", "Observability", "ServiceKit", nio, nioHTTPTypes, httpTypes, hummingbird,
-                logging,
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, nioHTTPTypes, httpTypes,
+                hummingbird, logging,
             ],
             path: "Shared/HTTPKit", swiftSettings: strict),
         .target(
@@ -172,6 +173,11 @@ let package = Package(
             dependencies: [
                 "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit",
                 "AdapterKit",
+            ])
+        + service(
+            "JournalService",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Postgres", "Identity", "Observability", "ServiceKit", "HTTPKit", nio,
             ])
         + service(
             "MartletCLI", folder: "Martlet",
@@ -232,6 +238,10 @@ let package = Package(
                     "ReaderPostgres", "TestKit", nio, nioPosix, logging,
                 ],
                 path: "Tests/Integration/Storage", swiftSettings: strict),
+
+            .testTarget(
+                name: "JournalTests", dependencies: ["Core", "Postgres", "TestKit"], path: "Tests/Integration/Journal",
+                swiftSettings: strict),
 
             .testTarget(
                 name: "EndToEndTests", dependencies: ["Core", "Postgres", "TestKit"], path: "Tests/EndToEnd",

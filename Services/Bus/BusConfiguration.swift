@@ -31,6 +31,8 @@ public struct BusConfiguration: Sendable, Equatable {
     public var messagesMaximumBytes: UInt64 = 8 << 30
     /// Disk budget of the stream `events`.
     public var eventsMaximumBytes: UInt64 = 256 << 20
+    /// Disk budget of the stream `refusals`.
+    public var refusalsMaximumBytes: UInt64 = 64 << 20
     /// Disk budget of the stream `dead-letters`.
     public var deadLettersMaximumBytes: UInt64 = 1 << 30
     /// Segment size of the streams that the daemon declares; lowered where the budget would not hold four segments.
@@ -67,7 +69,7 @@ public struct BusConfiguration: Sendable, Equatable {
         if stallLimitMilliseconds < 100 { problems.append("stall limit: \(stallLimitMilliseconds) ms is below 100") }
         for (name, bytes) in [
             ("messages", messagesMaximumBytes), ("events", eventsMaximumBytes),
-            ("dead letters", deadLettersMaximumBytes),
+            ("refusals", refusalsMaximumBytes), ("dead letters", deadLettersMaximumBytes),
         ] where bytes < 4 << 20 {
             problems.append("\(name) maximum bytes: \(bytes) is below 4 MiB")
         }

@@ -36,6 +36,7 @@ enum BusKeys {
         help: "A connection that stays above its high-water mark for longer is cut off.")
     static let messagesBytes = budget("messages.maximum.bytes", defaults.messagesMaximumBytes, "messages")
     static let eventsBytes = budget("events.maximum.bytes", defaults.eventsMaximumBytes, "events")
+    static let refusalsBytes = budget("refusals.maximum.bytes", defaults.refusalsMaximumBytes, "refusals")
     static let deadLettersBytes = budget(
         "dead.letters.maximum.bytes", defaults.deadLettersMaximumBytes, "dead-letters")
     static let segmentBytes = ConfigurationKey<Int>(
@@ -47,8 +48,8 @@ enum BusKeys {
 
     static let all: [any ConfigurationDeclaration] = [
         StandardKeys.busSocket, data, httpPort, socketMode, allowedUsers, roles, testRole, connections, highWater,
-        connectionBytes, bufferedBytes, stallLimit, messagesBytes, eventsBytes, deadLettersBytes, segmentBytes,
-        tailCache,
+        connectionBytes, bufferedBytes, stallLimit, messagesBytes, eventsBytes, refusalsBytes, deadLettersBytes,
+        segmentBytes, tailCache,
     ]
 
     private static func budget(_ name: String, _ bytes: UInt64, _ stream: String) -> ConfigurationKey<Int> {
@@ -79,6 +80,7 @@ enum BusKeys {
         configuration.stallLimitMilliseconds = try settings.required(stallLimit)
         configuration.messagesMaximumBytes = UInt64(try settings.required(messagesBytes))
         configuration.eventsMaximumBytes = UInt64(try settings.required(eventsBytes))
+        configuration.refusalsMaximumBytes = UInt64(try settings.required(refusalsBytes))
         configuration.deadLettersMaximumBytes = UInt64(try settings.required(deadLettersBytes))
         configuration.segmentBytes = UInt64(try settings.required(segmentBytes))
         configuration.tailCacheBytes = try settings.required(tailCache)

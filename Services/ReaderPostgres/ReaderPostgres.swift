@@ -20,7 +20,9 @@ public enum ReaderPostgres {
         let verifier = BusTokenVerifier(bus: bus, clock: environment.clock, logger: environment.logger("tokens"))
         let authenticator = ThingAuthenticator(bus: bus, logger: environment.logger("rights"))
         authenticator.register(in: environment.metrics)
-        let http = HTTPApplication(environment: environment, title: "Stored messages", verifier: verifier)
+        let refusals = RefusalReporter(bus: bus, environment: environment)
+        let http = HTTPApplication(
+            environment: environment, title: "Stored messages", verifier: verifier, refusals: refusals)
         let access = ReaderAccess(authenticator: authenticator, things: ThingsClient(bus: bus), verifier: verifier)
         let store = PostgresMessageStore(pool: pool, clock: environment.clock)
         MessageRoutes(store: store, access: access, clock: environment.clock).add(to: http.routes)
@@ -32,7 +34,7 @@ public enum ReaderPostgres {
             metrics: ExportMetrics(registry: environment.metrics)
         ).add(to: http.routes)
         return [
-            PostgresPoolService(pool), TokenVerifierService(verifier), RightsService(authenticator),
+            PostgresPoolService(pool), TokenVerifierService(verifier), refusals, RightsService(authenticator),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(ReaderPostgresKeys.httpPort)),

@@ -22,7 +22,9 @@ public enum ThingsService {
         announcer.register(in: environment.metrics)
         let store = PostgresThingsStore(pool: pool, announcer: announcer)
         let verifier = BusTokenVerifier(bus: bus, clock: environment.clock, logger: environment.logger("tokens"))
-        let http = HTTPApplication(environment: environment, title: "Things", verifier: verifier)
+        let refusals = RefusalReporter(bus: bus, environment: environment)
+        let http = HTTPApplication(
+            environment: environment, title: "Things", verifier: verifier, refusals: refusals)
         let domainRoutes = DomainRoutes(
             bus: bus, clock: environment.clock, logger: environment.logger("domain-routes"))
         domainRoutes.register(in: environment.metrics)
@@ -34,7 +36,7 @@ public enum ThingsService {
         MemberRoutes(directory: directory).add(to: http.routes)
         GrantRoutes(directory: directory).add(to: http.routes)
         return [
-            PostgresPoolService(pool), announcer, TokenVerifierService(verifier), domainRoutes,
+            PostgresPoolService(pool), announcer, TokenVerifierService(verifier), refusals, domainRoutes,
             UsersEvents(
                 bus: bus, store: store, clock: environment.clock, metrics: environment.metrics,
                 logger: environment.logger("users-events")),

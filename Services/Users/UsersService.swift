@@ -40,7 +40,9 @@ public enum UsersService {
             metrics: environment.metrics)
 
         let verifier = LocalTokenVerifier(store: store, signer: signer, clock: clock)
-        let http = HTTPApplication(environment: environment, title: "Martlet users", verifier: verifier)
+        let refusals = RefusalReporter(bus: bus, environment: environment)
+        let http = HTTPApplication(
+            environment: environment, title: "Martlet users", verifier: verifier, refusals: refusals)
         TokenRoutes(sessions: sessions, signer: signer).add(to: http.routes)
         UserRoutes(
             accounts: accounts, sessions: sessions, verifier: verifier,
@@ -51,7 +53,7 @@ public enum UsersService {
         addDomainRoutes(to: http.routes, store, clock)
 
         var services: [any Service] = [
-            PostgresPoolService(pool),
+            PostgresPoolService(pool), refusals,
             OutboxRelayService(outbox: outbox, bus: bus, metrics: environment.metrics),
             UsersResponder(bus: bus, store: store, signer: signer, clock: clock, logger: environment.logger("bus")),
             DomainResponder(bus: bus, store: store, logger: environment.logger("domain-routes")),

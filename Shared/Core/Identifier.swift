@@ -166,3 +166,12 @@ public typealias SessionID = Identifier<Entity.Session>
 public typealias EventID = Identifier<Entity.Event>
 /// One incarnation of a stream's log: a log that was lost and begun anew has another one, so sequence numbers never alias.
 public typealias StreamID = Identifier<Entity.Stream>
+/// Any entity's: where it does not matter, or is not known, what kind of thing is meant.
+public typealias EntityID = Identifier<Entity>
+
+extension Identifier<Entity> {
+    /// The same identifier, without its kind.
+    public init<Kind>(_ identifier: Identifier<Kind>) {
+        self.init(high: identifier.high, low: identifier.low)
+    }
+}

@@ -19,20 +19,24 @@ public struct HTTPApplication: Sendable {
     private let environment: ServiceEnvironment
     private let title: String
     private let rateLimiter: RateLimiter?
+    private let refusals: RefusalReporter?
     private let deadlines: ConnectionDeadlines
 
     /// - Parameters:
     ///   - title: of the API, for its document.
     ///   - verifier: needed as soon as an operation asks for a person.
     ///   - rateLimiter: per caller's address, for all operations; nil: none.
+    ///   - refusals: tells the journal what was refused; run it beside the server.
     ///   - deadlines: how slow a client may be.
     public init(
         environment: ServiceEnvironment, title: String, verifier: (any AccessTokenVerifier)?,
-        rateLimiter: RateLimiter? = nil, deadlines: ConnectionDeadlines = ConnectionDeadlines()
+        rateLimiter: RateLimiter? = nil, refusals: RefusalReporter? = nil,
+        deadlines: ConnectionDeadlines = ConnectionDeadlines()
     ) {
         self.environment = environment
         self.title = title
         self.rateLimiter = rateLimiter
+        self.refusals = refusals
         self.deadlines = deadlines
         routes = RouteTable(verifier: verifier)
     }
@@ -47,7 +51,8 @@ public struct HTTPApplication: Sendable {
         router.add(
             middleware: RequestObservationMiddleware(
                 metrics: environment.metrics, logger: environment.logger,
-                proxies: TrustedProxies(environment.configuration.optional(StandardKeys.trustedProxies) ?? "loopback")))
+                proxies: TrustedProxies(environment.configuration.optional(StandardKeys.trustedProxies) ?? "loopback"),
+                refusals: refusals))
         router.add(
             middleware: ProblemMiddleware(allowedMethods: { RouteTable.allowedMethods(entries, path: $0) }))
         router.add(middleware: RequestLimitsMiddleware(rateLimiter: rateLimiter))

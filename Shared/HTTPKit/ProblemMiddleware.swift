@@ -51,6 +51,7 @@ struct ProblemMiddleware: RouterMiddleware {
             let allowed = allowedMethods(request.uri.path)
             if !allowed.isEmpty {
                 var response = Self.response(
+                    context,
                     ProblemDocument(
                         status: 405, title: "Method Not Allowed", reason: "method-not-allowed",
                         detail: "this path takes \(allowed.joined(separator: ", "))", requestID: context.requestID))
@@ -58,6 +59,7 @@ struct ProblemMiddleware: RouterMiddleware {
                 return response
             }
             return Self.response(
+                context,
                 ProblemDocument(
                     status: 404, title: "Not Found", reason: "no-such-route", detail: "there is nothing at this path",
                     requestID: context.requestID))
@@ -67,6 +69,7 @@ struct ProblemMiddleware: RouterMiddleware {
             context.logger.error("request failed", metadata: [LogKey.error: "\(error)"])
         }
         return Self.response(
+            context,
             ProblemDocument(
                 status: status, title: error.status.reasonPhrase, reason: "http-\(status)",
                 detail: status < 500 ? error.body ?? error.status.reasonPhrase : "something went wrong on our side",
@@ -88,7 +91,7 @@ struct ProblemMiddleware: RouterMiddleware {
                 "request refused",
                 metadata: [LogKey.reason: "\(refusal.reason)", LogKey.detail: "\(refusal.detail ?? "")"])
         }
-        var response = Self.response(ProblemDocument(refusal, requestID: context.requestID))
+        var response = Self.response(context, ProblemDocument(refusal, requestID: context.requestID))
         if let seconds = refusal.retryAfterSeconds {
             response.headers[.retryAfter] = String(seconds)
         }
@@ -99,7 +102,8 @@ struct ProblemMiddleware: RouterMiddleware {
         return response
     }
 
-    private static func response(_ problem: ProblemDocument) -> Response {
+    private static func response(_ context: ServiceRequestContext, _ problem: ProblemDocument) -> Response {
+        context.caller.reason = problem.reason
         let body = problem.json()
         return Response(
             status: HTTPResponse.Status(code: problem.status),

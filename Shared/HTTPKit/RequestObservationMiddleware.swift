@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
+import Messaging
 import Observability
 
 /// Gives each request its identifier and trace, writes the access log and counts by route template, method and status.
@@ -15,9 +16,11 @@ struct RequestObservationMiddleware: RouterMiddleware {
     private let inFlight: Observability.Gauge
 
     private let proxies: TrustedProxies
+    private let refusals: RefusalReporter?
 
-    init(metrics: MetricsRegistry, logger: Logger, proxies: TrustedProxies) {
+    init(metrics: MetricsRegistry, logger: Logger, proxies: TrustedProxies, refusals: RefusalReporter?) {
         self.logger = logger
+        self.refusals = refusals
         self.proxies = proxies
         requests = metrics.counter(
             "martlet_http_requests_total", help: "HTTP requests by method, route template and status.",
@@ -43,8 +46,9 @@ struct RequestObservationMiddleware: RouterMiddleware {
         inFlight.increment()
         defer { inFlight.decrement() }
         var response = try await TraceContext.$current.withValue(context.trace) {
-            try await next(request, context)
+            try await RequestOrigin.$current.withValue(context.origin) { try await next(request, context) }
         }
+        refusals?.report(request, context, status: Int(response.status.code))
         response.headers[.requestID] = context.requestID
         record(request, context: context, response: response, duration: .now - begin)
         return response

@@ -2,6 +2,7 @@
 import Core
 import Hummingbird
 import Identity
+import Messaging
 import Synchronization
 
 /// Where a service declares its operations: each one's path, method, documentation, right of access and handler.
@@ -63,9 +64,13 @@ public final class RouteTable: Sendable {
             handler = { request, context in
                 var context = context
                 let principal = try await verifier.verify(BearerToken.require(request))
+                // Known also when it is not let in.
+                context.principal = principal
                 context.principal = try Self.admit(
                     principal, to: operation, method, entity: context.parameters.get("id"))
-                return try await inner(request, context)
+                return try await RequestOrigin.$current.withValue(context.origin) {
+                    try await inner(request, context)
+                }
             }
         }
         add(Registration(entry: Entry(method: method, path: path, operation: operation), handler: handler))

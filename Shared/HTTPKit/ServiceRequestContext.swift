@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Hummingbird
 import Identity
+import Messaging
 import NIOCore
 import Observability
 
@@ -15,7 +16,10 @@ public struct ServiceRequestContext: RequestContext {
     public var requestID: String
     public var trace: TraceContext
     /// Who is asking; set on routes with ``Access/person``.
-    public var principal: Principal?
+    public var principal: Principal? {
+        didSet { caller.principal = principal }
+    }
+    let caller = RequestCaller()
     /// Ends the connection at once, on any thread: for a response that has to be cut off while it is being written.
     public let disconnect: @Sendable () -> Void
 
@@ -26,6 +30,16 @@ public struct ServiceRequestContext: RequestContext {
         trace = TraceContext(traceHigh: 0, traceLow: 0, span: 0, flags: 0)
         disconnect = { [channel = source.channel] in channel.close(mode: .all, promise: nil) }
     }
+
+    /// Where the request comes from, for the events of what it changes.
+    var origin: RequestOrigin {
+        RequestOrigin(
+            address: remoteAddress, request: requestID, session: principal?.session,
+            isKey: principal.map { $0.credential == .key })
+    }
+
+    /// Says in the journal whose credentials a request tried that is going to be refused.
+    public func attempted(_ user: UserID) { caller.attempted = user }
 
     public var maxUploadSize: Int { HTTPLimits.bodyBytes }
 

@@ -48,12 +48,15 @@ public struct Action: RawRepresentable, Hashable, Sendable, Comparable, CustomSt
     /// Members, invitations and groups of users.
     public static let usersManage = Action(rawValue: "users:manage")
 
+    /// Reading who did what in the domain.
+    public static let journalAudit = Action(rawValue: "journal:audit")
+
     /// Every action that a custom role or a key can be made of.
     public static let catalogue: [Action] = [
         thingsRead, thingsWrite, channelsRead, channelsWrite, connectionsRead, connectionsWrite, groupsRead,
         groupsWrite,
         messagesRead, messagesWrite, twinsRead, twinsWrite, bootstrapRead, bootstrapWrite, certsRead, certsWrite,
-        domainRead, domainManage, usersRead, usersManage,
+        domainRead, domainManage, usersRead, usersManage, journalAudit,
     ]
 }
 

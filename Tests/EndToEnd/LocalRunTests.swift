@@ -115,7 +115,7 @@ import Testing
     }
 
     private func healthy(_ front: HTTPClient) async throws -> Bool {
-        for service in ["users", "things", "http-adapter", "reader-postgres"] {
+        for service in ["users", "things", "journal", "http-adapter", "reader-postgres"] {
             guard (try? await front.get("/health/\(service)"))?.status == 200 else { return false }
         }
         return true

@@ -20,6 +20,7 @@ import Testing
         try await check(
             "things", stack, authorization: "Bearer \(stack.adminToken())", device: device,
             excluding: "^/(things|channels)/\\{id\\}(/disable)?$")
+        try await check("journal", stack, authorization: "Bearer \(stack.adminToken())", device: device)
         try await check("http-adapter", stack, authorization: "Thing \(device.key)", device: device)
         try await check("reader-postgres", stack, authorization: "Thing \(device.key)", device: device)
         try await check("reader-postgres", stack, authorization: "Bearer \(stack.adminToken())", device: device)

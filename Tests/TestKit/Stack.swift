@@ -7,7 +7,9 @@ import Synchronization
 ///
 /// Started in the order of their needs, but none of them depends on it: each waits for what is not there yet.
 public final class Stack: Sendable {
-    public static let services = ["bus", "users", "things", "http-adapter", "writer-postgres", "reader-postgres"]
+    public static let services = [
+        "bus", "users", "things", "journal", "http-adapter", "writer-postgres", "reader-postgres",
+    ]
     public static let adminEmail = "admin@example.com"
     public static let adminPassword = "a-password-for-tests-only"
 

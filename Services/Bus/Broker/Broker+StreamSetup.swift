@@ -29,17 +29,22 @@ extension Broker {
         let own = [
             (Streams.messages, Subjects.allMessages, configuration.messagesMaximumBytes),
             (Streams.events, Subjects.allEvents, configuration.eventsMaximumBytes),
+            (Streams.refusals, Subjects.allRefusals, configuration.refusalsMaximumBytes),
             (Streams.deadLetters, "dead.>", configuration.deadLettersMaximumBytes),
         ]
         for (name, subjects, bytes) in own {
+            // Whether anybody keeps a journal of them is the installation's choice.
+            let isOptional = name == Streams.events || name == Streams.refusals
             try declare(
                 StreamConfiguration(
-                    name: name, subjects: [subjects], retention: name == Streams.events ? .limits : .interest,
+                    name: name, subjects: [subjects], retention: isOptional ? .limits : .interest,
                     maximumBytes: bytes, segmentBytes: min(configuration.segmentBytes, max(bytes / 4, 1 << 20))))
         }
     }
 
-    private static let ownStreams = [Streams.messages, Streams.events, Streams.deadLetters]
+    private static let ownStreams = [
+        Streams.messages, Streams.events, Streams.refusals, Streams.deadLetters,
+    ]
 
     /// Creates a stream or changes one. Opens files: only at start and for an operator's command, during which the loop waits.
     @discardableResult

@@ -18,7 +18,7 @@ extension RoleTable {
         _ name: String, publish: [String] = [], subscribe: [String] = [], consume: [String] = []
     ) -> Role {
         Role(
-            name: name, publish: ["events.\(name).>"] + rpc + publish,
+            name: name, publish: ["events.\(name).>", "refusals.\(name)"] + rpc + publish,
             subscribe: ["rpc.\(name).>", Subjects.allEvents] + subscribe, consume: consume)
     }
 
@@ -34,7 +34,12 @@ extension RoleTable {
         Role(
             name: "writer-postgres", publish: rpc, subscribe: [Subjects.allEvents],
             consume: [Streams.messages, Streams.deadLetters]),
-        Role(name: "reader-postgres", publish: rpc, subscribe: [Subjects.allEvents]),
+        Role(name: "reader-postgres", publish: rpc + ["refusals.reader-postgres"], subscribe: [Subjects.allEvents]),
+        service(
+            "journal",
+            consume: [
+                "\(Streams.events)/\(Streams.journalConsumer)", "\(Streams.refusals)/\(Streams.journalConsumer)",
+            ]),
         service(
             "twins", publish: ["things.>"], subscribe: ["things.>", Subjects.allMessages],
             consume: [Streams.messages, Streams.events]),

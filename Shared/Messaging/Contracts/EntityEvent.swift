@@ -22,11 +22,14 @@ public struct EntityEvent: Codable, Sendable, Equatable {
     public var group: GroupID?
     public var user: UserID?
     public var session: SessionID?
+    /// Where the request came from that changed it; nil for the system itself.
+    public var origin: RequestOrigin?
 
+    /// - Parameter origin: that of the request which is being answered, where there is one.
     public init(
         id: EventID, at: Int64, service: String, entity: String, what: String, domain: DomainID? = nil,
         actor: UserID? = nil, thing: ThingID? = nil, channel: ChannelID? = nil, group: GroupID? = nil,
-        user: UserID? = nil, session: SessionID? = nil
+        user: UserID? = nil, session: SessionID? = nil, origin: RequestOrigin? = .current
     ) {
         self.id = id
         self.at = at
@@ -40,6 +43,7 @@ public struct EntityEvent: Codable, Sendable, Equatable {
         self.group = group
         self.user = user
         self.session = session
+        self.origin = origin
     }
 
     /// `events.<service>.<entity>.<what>`

@@ -8,6 +8,8 @@ public enum Subjects {
     public static let allEvents = "events.>"
     public static let thingsEvents = "events.things.>"
     public static let usersEvents = "events.users.>"
+    /// Requests that services refused: `refusals.<service>`, a ``RefusedRequest`` as JSON each.
+    public static let allRefusals = "refusals.>"
 
     /// ``IdentifyRequest`` → ``IdentifyResponse``.
     public static let identifyThing = "rpc.things.identify"
@@ -31,10 +33,14 @@ public enum Streams {
     public static let messages = "messages"
     /// Captures ``Subjects/allEvents``.
     public static let events = "events"
+    /// Captures ``Subjects/allRefusals``. Apart from ``events``, on which revocation depends: a flood of refusals must not fill that one.
+    public static let refusals = "refusals"
     /// Captures `dead.>`: what a durable consumer gave up on, subject `dead.<stream>.<consumer>`.
     public static let deadLetters = "dead-letters"
     /// The durable consumer by which `writer-postgres` reads ``messages``.
     public static let writerConsumer = "writer-postgres"
     /// The durable consumer by which `things` reads what `users` announces in ``events``.
     public static let thingsConsumer = "things"
+    /// The durable consumer by which `journal` reads ``events`` and ``refusals``.
+    public static let journalConsumer = "journal"
 }

@@ -34,6 +34,7 @@ let configuration: Target.Dependency = .product(name: "Configuration", package: 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -164,6 +165,12 @@ let package = Package(
                 nioHTTP1, nioHTTP2, nioHPACK, nioWebSocket, crypto,
             ],
             settings: hot)
+        + [
+            // The protocol layer of the MQTT adapter; its service is built on it.
+            .target(
+                name: "MQTTAdapter", dependencies: ["Core", "Messaging", nio, deque],
+                path: "Services/MQTTAdapter", exclude: ["README.md"], swiftSettings: hot)
+        ]
         + service(
             "WriterPostgres",
             dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", nio],
@@ -193,6 +200,9 @@ let package = Package(
             .testTarget(name: "CoreTests", dependencies: ["Core"], path: "Tests/Unit/Core", swiftSettings: strict),
             .testTarget(
                 name: "MessagingTests", dependencies: ["Core", "Messaging", "Fuzz", nio], path: "Tests/Unit/Messaging",
+                swiftSettings: strict),
+            .testTarget(
+                name: "MQTTTests", dependencies: ["MQTTAdapter", nio], path: "Tests/Unit/MQTT",
                 swiftSettings: strict),
             .testTarget(
                 name: "BusServiceTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio],

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Values by topic pattern: finds all whose pattern matches a topic in time proportional to the topic's levels and the wildcards on its way.
+///
+/// Matches come in the order in which they were added. A pattern holds each value once: adding an equal one again replaces it and keeps its
+/// place ([MQTT-3.8.4-3]; what identifies a value is the caller's `Equatable`).
+package struct TopicTrie<Value: Equatable> {
+    private struct Entry {
+        let serial: UInt64
+        var value: Value
+    }
+
+    private final class Node {
+        var children: [[UInt8]: Node] = [:]
+        var single: Node?
+        /// Patterns that end in `#` behind this level; they match the level itself too.
+        var multi: [Entry] = []
+        /// Patterns that end here.
+        var here: [Entry] = []
+
+        var isEmpty: Bool { children.isEmpty && single == nil && multi.isEmpty && here.isEmpty }
+    }
+
+    private let root = Node()
+    private var nextSerial: UInt64 = 0
+    /// Values under all patterns.
+    package private(set) var count = 0
+    /// Changes with every change of the trie; what was worked out under an older one is out of date.
+    package private(set) var generation: UInt64 = 1
+
+    package init() {}
+
+    /// - Parameter pattern: a valid filter's TopicFilter/pattern.
+    /// - Returns: the value that it replaced.
+    @discardableResult
+    package mutating func add(_ value: Value, at pattern: String) -> Value? {
+        var node = root
+        generation += 1
+        for level in Self.levels(pattern) {
+            if level == [TopicRules.multiLevel] { return put(value, in: &node.multi) }
+            node = Self.child(of: node, level)
+        }
+        return put(value, in: &node.here)
+    }
+
+    /// - Returns: the value that was there; nil when there was none.
+    @discardableResult
+    package mutating func remove(_ value: Value, at pattern: String) -> Value? {
+        guard let removed = remove(value, Self.levels(pattern)[...], at: root) else { return nil }
+        count -= 1
+        generation += 1
+        return removed
+    }
+
+    /// All values whose pattern matches the valid `topic`, in the order in which they were added.
+    package func matches(_ topic: UnsafeRawBufferPointer) -> [Value] {
+        guard !topic.isEmpty else { return [] }
+        var found: [Entry] = []
+        collect(root, topic, from: 0, into: &found)
+        found.sort { $0.serial < $1.serial }
+        return found.map(\.value)
+    }
+
+    package func matches(_ topic: String) -> [Value] {
+        var topic = topic
+        return topic.withUTF8 { matches(UnsafeRawBufferPointer($0)) }
+    }
+
+    private static func levels(_ pattern: String) -> [[UInt8]] {
+        pattern.utf8.split(separator: TopicRules.separator, omittingEmptySubsequences: false).map(Array.init)
+    }
+
+    private static func child(of node: Node, _ level: [UInt8]) -> Node {
+        let isWildcard = level == [TopicRules.singleLevel]
+        if let child = isWildcard ? node.single : node.children[level] { return child }
+        let child = Node()
+        if isWildcard { node.single = child } else { node.children[level] = child }
+        return child
+    }
+
+    private mutating func put(_ value: Value, in entries: inout [Entry]) -> Value? {
+        if let index = entries.firstIndex(where: { $0.value == value }) {
+            let replaced = entries[index].value
+            entries[index].value = value
+            return replaced
+        }
+        entries.append(Entry(serial: nextSerial, value: value))
+        nextSerial += 1
+        count += 1
+        return nil
+    }
+
+    /// Removes empty nodes on the way back, so that subscriptions that come and go leave nothing behind.
+    private func remove(_ value: Value, _ levels: ArraySlice<[UInt8]>, at node: Node) -> Value? {
+        func take(_ entries: inout [Entry]) -> Value? {
+            guard let index = entries.firstIndex(where: { $0.value == value }) else { return nil }
+            return entries.remove(at: index).value
+        }
+        guard let level = levels.first else { return take(&node.here) }
+        if level == [TopicRules.multiLevel] { return take(&node.multi) }
+        let isWildcard = level == [TopicRules.singleLevel]
+        guard let child = isWildcard ? node.single : node.children[level] else { return nil }
+        let removed = remove(value, levels.dropFirst(), at: child)
+        if child.isEmpty {
+            if isWildcard { node.single = nil } else { node.children[level] = nil }
+        }
+        return removed
+    }
+
+    private func collect(
+        _ node: Node, _ topic: UnsafeRawBufferPointer, from start: Int, into found: inout [Entry]
+    ) {
+        // [MQTT-4.7.2-1]: a wildcard in the first level does not match a topic that begins with $.
+        let isHidden = start == 0 && topic[0] == TopicRules.dollar
+        if !isHidden { found += node.multi }
+        var end = start
+        while end < topic.count, topic[end] != TopicRules.separator { end += 1 }
+        let named = node.children.isEmpty ? nil : node.children[Array(topic[start..<end])]
+        for next in [named, isHidden ? nil : node.single] {
+            guard let next else { continue }
+            if end == topic.count {
+                found += next.here
+                found += next.multi
+            } else {
+                collect(next, topic, from: end + 1, into: &found)
+            }
+        }
+    }
+}

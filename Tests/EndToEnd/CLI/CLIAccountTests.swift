@@ -12,6 +12,13 @@ import Testing
         try await client.expect(
             0, "login", "--identity", Stack.adminEmail, "--password-stdin", input: Stack.adminPassword + "\n")
         try await keysAreMadeUsedAndEnded(client)
+        try await eventually("the keys are in the journal") {
+            let seen = try await client.expect(0, "journal", "--mine", "--operation", "key.created", "--json").json()
+            return (seen["journals"] as? [Any])?.count == 2
+        }
+        let refused = try await client.expect(0, "journal", "--result", "refused").output
+        #expect(refused.contains("POST /things") && refused.contains("action-not-granted"))
+        try await client.expect(2, "journal", "--mine", "--user", "x")
 
         let new = "another horse battery"
         try await client.expect(1, "password", "change", "--password-stdin", input: "\(new)\n\(new)\n")

@@ -13,12 +13,15 @@ import Synchronization
 
 /// Tells the journal about requests that were refused, or that could not be answered.
 ///
-/// The first of a kind is published at once; the same again within ``window`` follows as one, with its count. While the bus is away they are counted on
+/// The first of a kind is published at once; the same again within ``window`` follows as one, with its count. What goes on is gathered for longer each
+/// time, up to ``maximumWindows``: a client that repeats a refused request for ever makes 300 entries a day. While the bus is away they are counted on
 /// and published later. Bounded by ``maximumKinds``; what is beyond is gathered by status alone, so that it is counted all the same. What a process
-/// killed with -9 had gathered is lost: ten seconds' repetitions at most, while the bus answers.
+/// killed with -9 had gathered is lost: repetitions of ten seconds, of five minutes at most.
 public final class RefusalReporter: Service, CustomStringConvertible {
     /// How long the same refusals are gathered.
     static let window: Duration = .seconds(10)
+    /// For how many windows the repetitions of a kind are gathered at most: five minutes.
+    static let maximumWindows = 30
     /// Kinds that are gathered at a time: at about 500 bytes each, 2 MiB.
     static let maximumKinds = 4_096
 
@@ -39,9 +42,25 @@ public final class RefusalReporter: Service, CustomStringConvertible {
         }
     }
 
-    private struct Gathered {
+    /// What came of a kind since it was told.
+    struct Gathered {
         /// nil: the first was published, and nothing came since.
         var repeated: RefusedRequest?
+        /// For how many windows it is gathered, and how many of them are over.
+        var windows = 1
+        var windowsOver = 0
+
+        /// A window is over.
+        /// - Returns: whether what was gathered is to be told now.
+        mutating func endWindow() -> Bool {
+            windowsOver += 1
+            return windowsOver >= windows
+        }
+
+        /// It was told: the next time is longer.
+        var continued: Gathered {
+            Gathered(windows: min(windows * 2, RefusalReporter.maximumWindows))
+        }
     }
 
     public let description = "refusals"
@@ -72,7 +91,7 @@ public final class RefusalReporter: Service, CustomStringConvertible {
         await cancelWhenGracefulShutdown {
             while (try? await Task.sleep(for: Self.window)) != nil { self.flush() }
         }
-        flush()
+        flush(all: true)
     }
 
     func report(_ request: Request, _ context: ServiceRequestContext, status: Int) {
@@ -130,12 +149,17 @@ public final class RefusalReporter: Service, CustomStringConvertible {
     }
 
     /// Publishes what was repeated, and forgets what was not.
-    func flush() {
+    /// - Parameter all: also what would be gathered for longer.
+    func flush(all: Bool = false) {
         let due: [(Kind, RefusedRequest)] = kinds.withLock { kinds in
             var due: [(Kind, RefusedRequest)] = []
-            for (kind, gathered) in kinds {
-                if let repeated = gathered.repeated { due.append((kind, repeated)) }
-                kinds[kind] = gathered.repeated == nil ? nil : Gathered()
+            for (kind, var gathered) in kinds {
+                if gathered.endWindow() || all {
+                    if let repeated = gathered.repeated { due.append((kind, repeated)) }
+                    kinds[kind] = gathered.repeated == nil ? nil : gathered.continued
+                } else {
+                    kinds[kind] = gathered
+                }
             }
             return due
         }
@@ -164,7 +188,7 @@ public final class RefusalReporter: Service, CustomStringConvertible {
                 sum.count += later.count
                 sum.until = max(sum.until, later.until)
             }
-            kinds[kind] = Gathered(repeated: sum)
+            kinds[kind, default: Gathered()].repeated = sum
         }
     }
 }

@@ -27,7 +27,8 @@ public final class FrontDoor: Sendable {
                 atPath: Repository.file("deploy/nginx/\(name)"), toPath: "\(folder)/\(name)")
         }
         let user = geteuid() == 0 ? "user root;\n" : ""
-        try write("main.conf", "pid \(folder)/nginx.pid;\nerror_log stderr warn;\n\(user)")
+        // One process: workers would outlive a master that is killed.
+        try write("main.conf", "pid \(folder)/nginx.pid;\nerror_log stderr warn;\nmaster_process off;\n\(user)")
         let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         try write("http.conf", kinds.map { "\($0)_temp_path \(folder)/temp/\($0);\n" }.joined())
         try write("listen.conf", "listen 127.0.0.1:\(port);\n")

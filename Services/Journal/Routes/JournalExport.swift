@@ -51,10 +51,12 @@ struct JournalExport: Sendable {
 
     private func write(_ first: JournalPage, to writer: inout any ResponseBodyWriter) async throws {
         var page = first
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if form == .csv { try await writer.write(ByteBuffer(string: JournalCSV.header)) }
         while true {
             var output: [UInt8] = []
-            for stored in page.entries { try append(stored.entry, to: &output) }
+            for stored in page.entries { try append(stored.entry, encoder, to: &output) }
             if !output.isEmpty { try await writer.write(ByteBuffer(bytes: output)) }
             guard page.hasMore, let last = page.entries.last else { break }
             var next = query
@@ -64,12 +66,10 @@ struct JournalExport: Sendable {
         try await writer.finish(nil)
     }
 
-    private func append(_ entry: JournalEntry, to output: inout [UInt8]) throws {
+    private func append(_ entry: JournalEntry, _ encoder: JSONEncoder, to output: inout [UInt8]) throws {
         switch form {
         case .csv: JournalCSV.append(entry, to: &output)
         case .ndjson:
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             output += try encoder.encode(JournalDocument(entry, withAttributes: withAttributes))
             output.append(UInt8(ascii: "\n"))
         }

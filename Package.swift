@@ -38,6 +38,7 @@ let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-col
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 
 /// A service: a library that tests can run in-process, and an executable of three lines.
@@ -97,6 +98,7 @@ let package = Package(
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
     ],
     targets: [
@@ -168,7 +170,11 @@ let package = Package(
         + [
             // The protocol layer of the MQTT adapter; its service is built on it.
             .target(
-                name: "MQTTAdapter", dependencies: ["Core", "Messaging", nio, deque],
+                name: "MQTTAdapter",
+                dependencies: [
+                    "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
+                    nioHTTP1, nioWebSocket, nioSSL, deque, grdb,
+                ],
                 path: "Services/MQTTAdapter", exclude: ["README.md"], swiftSettings: hot)
         ]
         + service(

@@ -4,8 +4,10 @@
 public enum Limits {
     /// One message's payload. Generous for telemetry, small enough that a thousand in flight stay within 1 GiB of memory.
     public static let payloadBytes = 1 << 20
-    /// The whole envelope: payload, subject, identifiers, content type. 8 KiB is ample for everything but the payload.
-    public static let messageBytes = payloadBytes + (8 << 10)
+    /// What MQTT 5 has to say of one message: user properties, a response topic, correlation data. 16 KiB is more than any device has been seen to send.
+    public static let mqttPropertiesBytes = 16 << 10
+    /// The whole envelope: payload, MQTT's properties, and subject, identifiers, content type, for which 8 KiB is ample.
+    public static let messageBytes = payloadBytes + mqttPropertiesBytes + (8 << 10)
     /// A subtopic in its dotted form.
     public static let subtopicBytes = 512
     /// Tokens of a subtopic; a deeper tree is a mistake or an attack on the matcher.

@@ -48,6 +48,12 @@ struct ProtobufReader {
         return try longVarint()
     }
 
+    mutating func fixed64() throws(RawMessageError) -> UInt64 {
+        let start = offset
+        try advance(8)
+        return UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+    }
+
     /// The range of a length-delimited field's bytes.
     @inline(__always)
     mutating func lengthDelimited() throws(RawMessageError) -> Range<Int> {

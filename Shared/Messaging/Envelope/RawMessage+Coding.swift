@@ -10,7 +10,8 @@ extension RawMessage {
         let view = try RawMessageView(decoding: buffer)
         self.init(
             domain: view.domain, channel: view.channel, subtopic: view.subtopic, publisher: view.publisher,
-            transport: view.transport, contentType: view.contentType, created: view.created, payload: view.payload)
+            transport: view.transport, contentType: view.contentType, created: view.created, payload: view.payload,
+            mqtt: view.mqtt)
     }
 
     /// Size of the wire form in bytes, exactly.
@@ -19,6 +20,7 @@ extension RawMessage {
         return 3 * identifier + Self.size(of: subtopic.utf8.count) + Self.size(of: transport.rawValue.utf8.count)
             + Self.size(of: payload.readableBytes) + Self.size(of: contentType.mediaType.utf8.count)
             + (created == 0 ? 0 : 1 + Self.varintSize(UInt64(bitPattern: created)))
+            + (mqtt.map { Self.size(of: $0.encodedSize) } ?? 0)
     }
 
     /// Appends the wire form (`RawMessage.proto`, fields in order of number, empty ones left out as proto3 has it): one reservation, one copy
@@ -37,19 +39,27 @@ extension RawMessage {
             writer.write(text: transport.rawValue, field: .transport)
             payload.withUnsafeReadableBytes { writer.write(bytes: $0, field: .payload) }
             if created != 0 { writer.write(varint: UInt64(bitPattern: created), field: .created) }
+            if let mqtt { writer.write(mqtt) }
             writer.write(text: contentType.mediaType, field: .contentType)
             return writer.offset
         }
     }
 
     /// A length-delimited field with a one-byte tag; an empty one is not written.
-    private static func size(of length: Int) -> Int {
+    fileprivate static func size(of length: Int) -> Int {
         length == 0 ? 0 : 1 + varintSize(UInt64(length)) + length
     }
 
     private static func varintSize(_ value: UInt64) -> Int {
         // Seven bits a byte, at least one byte.
         max(1, (64 - value.leadingZeroBitCount + 6) / 7)
+    }
+}
+
+extension MQTTDetails {
+    /// Never 0: the flags are always there.
+    fileprivate var encodedSize: Int {
+        2 + (deliveredBy == 0 ? 0 : 9) + (session == 0 ? 0 : 9) + RawMessage.size(of: properties.readableBytes)
     }
 }
 
@@ -66,6 +76,37 @@ private struct ProtobufWriter {
         identifier.withText { write(bytes: $0, field: field) }
     }
 
+    mutating func write(_ mqtt: MQTTDetails) {
+        append(tag(RawMessageError.Field.mqtt.rawValue, .lengthDelimited))
+        append(varint: UInt64(mqtt.encodedSize))
+        append(tag(MQTTDetails.Field.flags.rawValue, .varint))
+        append(mqtt.flags)
+        write(fixed64: mqtt.deliveredBy, field: .deliveredBy)
+        write(fixed64: mqtt.session, field: .session)
+        guard mqtt.properties.readableBytes > 0 else { return }
+        append(tag(MQTTDetails.Field.properties.rawValue, .lengthDelimited))
+        mqtt.properties.withUnsafeReadableBytes { properties in
+            append(varint: UInt64(properties.count))
+            append(bytes: properties)
+        }
+    }
+
+    private mutating func write(fixed64 value: UInt64, field: MQTTDetails.Field) {
+        guard value != 0 else { return }
+        append(tag(field.rawValue, .fixed64))
+        withUnsafeBytes(of: value.littleEndian) { append(bytes: $0) }
+    }
+
+    /// Of one byte: the numbers are below 16.
+    private func tag(_ number: UInt32, _ type: ProtobufReader.WireType) -> UInt8 {
+        UInt8(truncatingIfNeeded: number << 3) | type.rawValue
+    }
+
+    private mutating func append(bytes value: UnsafeRawBufferPointer) {
+        UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + value.count)]).copyMemory(from: value)
+        offset += value.count
+    }
+
     mutating func write(text: String, field: RawMessageError.Field) {
         var text = text
         text.withUTF8 { write(bytes: UnsafeRawBufferPointer($0), field: field) }
@@ -73,14 +114,13 @@ private struct ProtobufWriter {
 
     mutating func write(bytes value: UnsafeRawBufferPointer, field: RawMessageError.Field) {
         guard !value.isEmpty else { return }
-        append(UInt8(truncatingIfNeeded: field.rawValue << 3) | ProtobufReader.WireType.lengthDelimited.rawValue)
+        append(tag(field.rawValue, .lengthDelimited))
         append(varint: UInt64(value.count))
-        UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + value.count)]).copyMemory(from: value)
-        offset += value.count
+        append(bytes: value)
     }
 
     mutating func write(varint value: UInt64, field: RawMessageError.Field) {
-        append(UInt8(truncatingIfNeeded: field.rawValue << 3) | ProtobufReader.WireType.varint.rawValue)
+        append(tag(field.rawValue, .varint))
         append(varint: value)
     }
 

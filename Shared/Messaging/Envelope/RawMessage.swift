@@ -19,10 +19,13 @@ public struct RawMessage: Sendable, Equatable {
     public var created: Int64
     /// At most ``Limits/payloadBytes``.
     public var payload: ByteBuffer
+    /// Of a message that came by MQTT.
+    public var mqtt: MQTTDetails?
 
     public init(
         domain: DomainID, channel: ChannelID, subtopic: String, publisher: ThingID, transport: Transport,
-        contentType: ContentType, created: Int64, payload: ByteBuffer
+        contentType: ContentType, created: Int64, payload: ByteBuffer,
+        mqtt: MQTTDetails? = nil
     ) {
         self.domain = domain
         self.channel = channel
@@ -32,5 +35,6 @@ public struct RawMessage: Sendable, Equatable {
         self.contentType = contentType
         self.created = created
         self.payload = payload
+        self.mqtt = mqtt
     }
 }

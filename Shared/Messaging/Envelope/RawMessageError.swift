@@ -11,6 +11,7 @@ public enum RawMessageError: Error, Sendable, Equatable {
         case transport = 5
         case payload = 6
         case created = 7
+        case mqtt = 14
         case contentType = 15
     }
 

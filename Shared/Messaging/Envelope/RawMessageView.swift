@@ -17,6 +17,8 @@ public struct RawMessageView: Sendable {
     private var subtopicRange = 0..<0
     private var transportRange = 0..<0
     private var payloadRange = 0..<0
+    /// Of a message that came by MQTT; its properties share the envelope's storage.
+    public private(set) var mqtt: MQTTDetails?
 
     /// Longest `protocol`: the names in use have two to four letters.
     static let maximumTransportBytes = 32
@@ -30,6 +32,10 @@ public struct RawMessageView: Sendable {
         let failure = buffer.withUnsafeReadableBytes { bytes -> RawMessageError? in
             do throws(RawMessageError) {
                 try fields.read(bytes)
+                if !fields.mqtt.isEmpty {
+                    mqtt = try MQTTDetails(
+                        UnsafeRawBufferPointer(rebasing: bytes[fields.mqtt]), in: buffer, at: fields.mqtt.lowerBound)
+                }
                 return nil
             } catch {
                 return error
@@ -90,6 +96,7 @@ extension RawMessageView {
         var subtopic = 0..<0
         var transport = 0..<0
         var payload = 0..<0
+        var mqtt = 0..<0
         /// A bit for each field that was there.
         var seen: UInt32 = 0
 
@@ -134,6 +141,10 @@ extension RawMessageView {
             case .payload:
                 guard bytes.count <= Limits.payloadBytes else { throw .tooLong(field) }
                 payload = range
+            case .mqtt:
+                // Beside the properties: two numbers of nine bytes, flags and lengths.
+                guard bytes.count <= Limits.mqttPropertiesBytes + 32 else { throw .tooLong(field) }
+                mqtt = range
             case .contentType:
                 guard !bytes.isEmpty else {
                     contentType = .octetStream

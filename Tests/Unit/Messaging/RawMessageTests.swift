@@ -53,6 +53,51 @@ import Testing
         #expect(String(decoding: output, as: UTF8.self) == Self.text)
     }
 
+    @Test func agreesWithProtocOnWhatMQTTSays() throws {
+        var message = Self.message
+        message.mqtt = MQTTDetails(
+            qos: 1, retain: true, deliveredBy: 0x0102_0304_0506_0708, session: .max,
+            properties: ByteBuffer(bytes: [0x01, 0x01]))
+        let text = Self.text.replacing(
+            "content_type",
+            with: """
+                mqtt {
+                  flags: 5
+                  delivered_by: 72623859790382856
+                  session: 18446744073709551615
+                  properties: "\\001\\001"
+                }
+                content_type
+                """)
+        #expect(try protoc("--encode", input: Array(text.utf8)) == encoded(message))
+        #expect(String(decoding: try protoc("--decode", input: encoded(message)), as: UTF8.self) == text)
+        #expect(try RawMessage(decoding: ByteBuffer(bytes: encoded(message))) == message)
+        message.mqtt = MQTTDetails(qos: 0)
+        #expect(try RawMessage(decoding: ByteBuffer(bytes: encoded(message))) == message)
+    }
+
+    @Test func refusesWhatMQTTCannotSay() throws {
+        var message = Self.message
+        message.mqtt = MQTTDetails(qos: 2, deliveredBy: 7, properties: ByteBuffer(bytes: [1, 2, 3]))
+        let bytes = encoded(message)
+        // Before the content type: tag and length of two bytes each, flags of two, a number of nine, the properties of five.
+        let start = bytes.count - (2 + ContentType.senmlJSON.mediaType.utf8.count) - 18
+        try #require(bytes[start] == 0x72 && bytes[start + 1] == 16)
+        var wrong = bytes
+        // The flags as a length-delimited field.
+        wrong[start + 2] = 0x0A
+        #expect(error(wrong) == .wrongWireType(.mqtt))
+        for length in 1..<Int(bytes[start + 1]) {
+            var cut = Array(bytes[..<(start + 2 + length)])
+            cut[start + 1] = UInt8(length)
+            let found = error(cut)
+            #expect(found == nil || found == .truncated)
+        }
+        let tooLong = MQTTDetails(qos: 0, properties: ByteBuffer(repeating: 0, count: Limits.mqttPropertiesBytes + 33))
+        message.mqtt = tooLong
+        #expect(error(encoded(message)) == .tooLong(.mqtt))
+    }
+
     @Test(arguments: [Int64.min, -1, 0, 1, 127, 128, 16_383, 16_384, .max])
     func agreesWithProtocOnTimesAndLengths(created: Int64) throws {
         var message = Self.message

@@ -73,6 +73,7 @@ let package = Package(
         .executable(name: "users", targets: ["UsersServiceMain"]),
         .executable(name: "things", targets: ["ThingsServiceMain"]),
         .executable(name: "http-adapter", targets: ["HTTPAdapterMain"]),
+        .executable(name: "mqtt-adapter", targets: ["MQTTAdapterMain"]),
         .executable(name: "writer-postgres", targets: ["WriterPostgresMain"]),
         .executable(name: "reader-postgres", targets: ["ReaderPostgresMain"]),
         .executable(name: "journal", targets: ["JournalServiceMain"]),
@@ -167,16 +168,13 @@ let package = Package(
                 nioHTTP1, nioHTTP2, nioHPACK, nioWebSocket, crypto,
             ],
             settings: hot)
-        + [
-            // The protocol layer of the MQTT adapter; its service is built on it.
-            .target(
-                name: "MQTTAdapter",
-                dependencies: [
-                    "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
-                    nioHTTP1, nioWebSocket, nioSSL, deque, grdb,
-                ],
-                path: "Services/MQTTAdapter", exclude: ["README.md"], swiftSettings: hot)
-        ]
+        + service(
+            "MQTTAdapter",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
+                nioHTTP1, nioWebSocket, nioSSL, deque, grdb, logging,
+            ],
+            settings: hot)
         + service(
             "WriterPostgres",
             dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", nio],
@@ -200,7 +198,8 @@ let package = Package(
         + [
             // Tests/TestKit: private PostgreSQL clusters, processes of the product, HTTP by hand, temporary folders.
             .target(
-                name: "TestKit", dependencies: ["Core", "Messaging", "Bus", "Postgres", nio, nioPosix, logging],
+                name: "TestKit",
+                dependencies: ["Core", "Messaging", "Bus", "Postgres", nio, nioPosix, crypto, logging],
                 path: "Tests/TestKit", swiftSettings: strict),
 
             .testTarget(name: "CoreTests", dependencies: ["Core"], path: "Tests/Unit/Core", swiftSettings: strict),
@@ -247,6 +246,12 @@ let package = Package(
                     "Core", "Messaging", "Bus", "Observability", "ServiceKit", "AdapterKit", "HTTPAdapter", "TestKit",
                     nio, nioHTTP1, nioHPACK, crypto,
                 ], path: "Tests/Integration/HTTPAdapter", swiftSettings: strict),
+            .testTarget(
+                name: "MQTTAdapterTests",
+                dependencies: [
+                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "MQTTAdapter", "TestKit", nio, nioPosix,
+                    nioSSL, nioHTTP1, nioWebSocket, logging,
+                ], path: "Tests/Integration/MQTTAdapter", swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
                 dependencies: [

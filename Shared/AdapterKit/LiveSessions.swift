@@ -5,9 +5,14 @@ import Synchronization
 
 /// The long-lived connections whose right must end when it is taken back; the adapters bound their number by bounding connections.
 final class LiveSessions: Sendable {
+    struct Key: Sendable {
+        let fingerprint: KeyFingerprint
+        let hash: String
+    }
+
     struct Session: Sendable {
-        let key: KeyFingerprint
-        let keyHash: String
+        /// nil: it does not end with a key.
+        let key: Key?
         let thing: ThingID
         /// nil: the connection as such (MQTT's CONNECT), which ends with the thing or its key only.
         let channel: (id: ChannelID, reference: ChannelAddress, right: AccessRight)?

@@ -81,30 +81,45 @@ final class RightsCache: Sendable {
                 return Lookup(decision: .refused(.keyOfAnotherThing))
             }
             let rightKey = RightKey(thing: known.thing, channel: request.channel)
-            guard let right = find(rightKey, in: &state, forgotten: &forgotten) else {
-                if let until = state.refusals[.channel(rightKey)], until > now {
-                    return Lookup(decision: .refused(.unknownChannel))
-                }
-                if let until = state.refusals[.domain(rightKey)], until > now {
-                    return Lookup(decision: .refused(.disabledDomain))
-                }
-                return Lookup(decision: .ask)
+            var lookup = decide(rightKey, request.right, now, in: &state, forgotten: &forgotten)
+            if known.freshUntil <= now, case .allowed = lookup.decision {
+                state.young.postpone(key, until: now + freshness / 12)
+                lookup.refreshes = true
             }
-            guard right.allows(request.right) else {
-                return Lookup(decision: right.freshUntil > now ? .refused(.notAllowed(request.right)) : .ask)
-            }
-            let isStale = known.freshUntil <= now || right.freshUntil <= now
-            if isStale {
-                // One asks for all; should the answer not come, the next is due in a twelfth of the usual time.
-                let next = now + freshness / 12
-                state.young.postpone(key, until: next)
-                state.young.postpone(rightKey, until: next)
-            }
-            let grant = Grant(
-                thing: known.thing, domain: right.domain, channel: right.channel, right: request.right,
-                epoch: state.epoch)
-            return Lookup(decision: .allowed(grant), refreshes: isStale)
+            return lookup
         }
+    }
+
+    /// As ``decide(key:request:)`` for a thing whose identity was established before.
+    func decide(_ key: RightKey, right: AccessRight) -> Lookup {
+        let now = clock.now()
+        var forgotten: RightsGeneration?
+        defer { withExtendedLifetime(forgotten) {} }
+        return state.withLock { decide(key, right, now, in: &$0, forgotten: &forgotten) }
+    }
+
+    private func decide(
+        _ key: RightKey, _ right: AccessRight, _ now: Int64, in state: inout State,
+        forgotten: inout RightsGeneration?
+    ) -> Lookup {
+        guard let known = find(key, in: &state, forgotten: &forgotten) else {
+            if let until = state.refusals[.channel(key)], until > now {
+                return Lookup(decision: .refused(.unknownChannel))
+            }
+            if let until = state.refusals[.domain(key)], until > now {
+                return Lookup(decision: .refused(.disabledDomain))
+            }
+            return Lookup(decision: .ask)
+        }
+        guard known.allows(right) else {
+            return Lookup(decision: known.freshUntil > now ? .refused(.notAllowed(right)) : .ask)
+        }
+        let isStale = known.freshUntil <= now
+        // One asks for all; should the answer not come, the next is due in a twelfth of the usual time.
+        if isStale { state.young.postpone(key, until: now + freshness / 12) }
+        let grant = Grant(
+            thing: key.thing, domain: known.domain, channel: known.channel, right: right, epoch: state.epoch)
+        return Lookup(decision: .allowed(grant), refreshes: isStale)
     }
 
     /// Whose key it is, if remembered.

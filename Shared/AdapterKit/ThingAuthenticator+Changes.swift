@@ -29,8 +29,19 @@ extension ThingAuthenticator {
     ) -> LiveSession {
         watch(
             LiveSessions.Session(
-                key: fingerprint(credential), keyHash: KeyHash.hexadecimal(of: credential.key), thing: grant.thing,
-                channel: (grant.channel, reference, grant.right), onEnd: onEnd),
+                key: liveKey(credential), thing: grant.thing, channel: (grant.channel, reference, grant.right),
+                onEnd: onEnd),
+            epoch: grant.epoch)
+    }
+
+    /// As ``watch(_:credential:reference:onEnd:)`` for a right of a thing whose key is watched, or is not needed, elsewhere: a subscription of an MQTT
+    /// session, which outlives connections.
+    public func watch(
+        _ grant: Grant, reference: ChannelAddress, onEnd: @escaping @Sendable (ServiceError) -> Void
+    ) -> LiveSession {
+        watch(
+            LiveSessions.Session(
+                key: nil, thing: grant.thing, channel: (grant.channel, reference, grant.right), onEnd: onEnd),
             epoch: grant.epoch)
     }
 
@@ -39,10 +50,12 @@ extension ThingAuthenticator {
         _ identity: ThingIdentity, credential: Credential, onEnd: @escaping @Sendable (ServiceError) -> Void
     ) -> LiveSession {
         watch(
-            LiveSessions.Session(
-                key: fingerprint(credential), keyHash: KeyHash.hexadecimal(of: credential.key), thing: identity.thing,
-                channel: nil, onEnd: onEnd),
+            LiveSessions.Session(key: liveKey(credential), thing: identity.thing, channel: nil, onEnd: onEnd),
             epoch: identity.epoch)
+    }
+
+    private func liveKey(_ credential: Credential) -> LiveSessions.Key {
+        LiveSessions.Key(fingerprint: fingerprint(credential), hash: KeyHash.hexadecimal(of: credential.key))
     }
 
     private func watch(_ session: LiveSessions.Session, epoch: UInt64) -> LiveSession {
@@ -121,10 +134,12 @@ extension ThingAuthenticator {
     /// - Returns: false when there was no answer; the session is due again.
     private func recheck(_ number: UInt64, _ session: LiveSessions.Session) async -> Bool {
         do throws(ServiceError) {
-            let identity = try await withCallback {
-                self.askWhose(session.key, keyHash: session.keyHash, completion: $0)
+            if let key = session.key {
+                let identity = try await withCallback {
+                    self.askWhose(key.fingerprint, keyHash: key.hash, completion: $0)
+                }
+                guard identity.thing == session.thing else { throw .unknownKey }
             }
-            guard identity.thing == session.thing else { throw .unknownKey }
             if let channel = session.channel {
                 let key = RightKey(thing: session.thing, channel: channel.reference)
                 let right = try await withCallback { self.askRight(key, completion: $0) }

@@ -121,6 +121,26 @@ public final class ThingAuthenticator: Sendable {
         askWhose(fingerprint, keyHash: KeyHash.hexadecimal(of: credential.key), completion: checked)
     }
 
+    /// As ``decide(_:)`` for a thing that showed who it is when it connected.
+    public func decide(
+        _ thing: ThingIdentity, on channel: ChannelAddress, right: AccessRight
+    ) -> AccessDecision {
+        let key = RightKey(thing: thing.thing, channel: channel)
+        let lookup = cache.decide(key, right: right)
+        if lookup.refreshes { askRight(key) { _ in } }
+        return lookup.decision
+    }
+
+    /// As ``ask(_:completion:)`` for a thing that showed who it is when it connected.
+    public func ask(
+        _ thing: ThingIdentity, on channel: ChannelAddress, right: AccessRight,
+        completion: @escaping @Sendable (Result<Grant, ServiceError>) -> Void
+    ) {
+        askRight(RightKey(thing: thing.thing, channel: channel)) { [self] result in
+            completion(result.flatMap { grant(thing.thing, right: right, known: $0) })
+        }
+    }
+
     /// Requests that wait for `things` now.
     var waiters: Int { identities.waiters + rights.waiters }
 
@@ -151,6 +171,17 @@ public struct ThingIdentity: Sendable, Equatable {
     public let thing: ThingID
     public let domain: DomainID
     let epoch: UInt64
+
+    /// A thing that was identified by an earlier process: nothing is known of it but its name, and each of its rights is asked for.
+    public init(remembered thing: ThingID, domain: DomainID) {
+        self.init(thing: thing, domain: domain, epoch: 0)
+    }
+
+    init(thing: ThingID, domain: DomainID, epoch: UInt64) {
+        self.thing = thing
+        self.domain = domain
+        self.epoch = epoch
+    }
 }
 
 // Questions to `things`, each asked once however many wait for it.

@@ -24,11 +24,15 @@ extension RoleTable {
 
     /// One role for each service of DESIGN section 4; an adapter for devices also serves their control plane (`things.>`).
     static let defaults: [Role] = [
-        // Reads the stream for live subscribers. Without a durable consumer, which would hold back what may be deleted; the name only
+        // They read the stream for live subscribers. Without a durable consumer, which would hold back what may be deleted; the name only
         // keeps it from reading through anybody else's.
         adapter("http-adapter", consume: ["\(Streams.messages)/http-adapter"]),
-        adapter("mqtt-adapter", publish: ["things.>"], subscribe: ["things.>"]),
-        adapter("coap-adapter", publish: ["things.>"], subscribe: ["things.>"]),
+        adapter(
+            "mqtt-adapter", publish: ["things.>"], subscribe: ["things.>"],
+            consume: ["\(Streams.messages)/mqtt-adapter"]),
+        adapter(
+            "coap-adapter", publish: ["things.>"], subscribe: ["things.>"],
+            consume: ["\(Streams.messages)/coap-adapter"]),
         service("users"),
         service("things", consume: ["\(Streams.events)/\(Streams.thingsConsumer)"]),
         Role(

@@ -109,3 +109,15 @@ extension Violation {
     package static let receiveMaximumExceeded = Violation(
         .receiveMaximumExceeded, "MQTT-3.3.4-9", "more QoS 1 and 2 messages than the receive maximum")
 }
+
+// The order of packets
+extension Violation {
+    package static let notConnected = Violation(
+        .protocolError, "MQTT-3.1.0-1", "the first packet is not CONNECT")
+    package static let connectedTwice = Violation(
+        .protocolError, "MQTT-3.1.0-2", "a second CONNECT on one connection")
+    package static let authenticationNotBegun = Violation(
+        .protocolError, "MQTT-4.12.0-6", "AUTH without an authentication method in CONNECT")
+    package static let acknowledgesAnotherQoS = Violation(
+        .protocolError, "section 4.3", "an acknowledgement of another QoS than the message was sent with")
+}

@@ -10,10 +10,10 @@ import Synchronization
 
 /// Answers for `things` over the real bus, by the contract that the real one keeps (`ThingsContract`), so that a test decides who may do what.
 /// The whole way with the real service is tested end to end.
-final class ThingsByContract: Sendable {
-    struct Device: Sendable {
-        let id = ThingID.new()
-        let key = "key-\(ThingID.new())"
+public final class ThingsByContract: Sendable {
+    public struct Device: Sendable {
+        public let id = ThingID.new()
+        public let key = "key-\(ThingID.new())"
     }
 
     private struct State {
@@ -22,19 +22,19 @@ final class ThingsByContract: Sendable {
         var questions = 0
     }
 
-    let domain = DomainID.new()
+    public let domain = DomainID.new()
     /// May publish to ``channel``.
-    let publisher = Device()
+    public let publisher = Device()
     /// Connected to ``channel`` for subscribing only.
-    let listener = Device()
+    public let listener = Device()
     /// Connected to ``channel`` for publishing only.
-    let sender = Device()
-    let channel = ChannelID.new()
-    let bus: any Bus
+    public let sender = Device()
+    public let channel = ChannelID.new()
+    public let bus: any Bus
     private let state = Mutex(State())
     private let logger = Logger(label: "things-by-contract")
 
-    init(bus: any Bus) {
+    public init(bus: any Bus) {
         self.bus = bus
         let grant = { (publish: Bool, subscribe: Bool) in
             AuthorizeResponse.Outcome.known(
@@ -54,7 +54,7 @@ final class ThingsByContract: Sendable {
     }
 
     /// Answers until the task is cancelled.
-    func run(ready: @escaping @Sendable () -> Void) async throws {
+    public func run(ready: @escaping @Sendable () -> Void) async throws {
         let pending = Atomic(2)
         let oneReady: @Sendable () -> Void = {
             if pending.wrappingSubtract(1, ordering: .relaxed).newValue == 0 { ready() }
@@ -88,29 +88,29 @@ final class ThingsByContract: Sendable {
     }
 
     /// Questions answered so far.
-    var questions: Int { state.withLock { $0.questions } }
+    public var questions: Int { state.withLock { $0.questions } }
 
     /// Takes the publisher's key away and says so, as `things` does.
-    func disablePublisher() async throws { try await disable(publisher) }
+    public func disablePublisher() async throws { try await disable(publisher) }
 
-    func disable(_ device: Device) async throws {
+    public func disable(_ device: Device) async throws {
         _ = state.withLock { $0.devices.removeValue(forKey: Self.hash(device.key)) }
         try await announce("thing", "disabled", thing: device.id)
     }
 
     /// Gives the device another key, which nobody is told.
-    func rotateKey(of device: Device) async throws {
+    public func rotateKey(of device: Device) async throws {
         _ = state.withLock { $0.devices.removeValue(forKey: Self.hash(device.key)) }
         try await announce("thing", "key-rotated", thing: device.id)
     }
 
-    func disconnect(_ device: Device) async throws {
+    public func disconnect(_ device: Device) async throws {
         state.withLock { $0.rights["\(device.id) \(channel)"] = .unknownChannel }
         try await announce("connection", "removed", thing: device.id, channel: channel)
     }
 
     /// Without the right to publish from now on.
-    func narrow(_ device: Device) async throws {
+    public func narrow(_ device: Device) async throws {
         state.withLock { state in
             state.rights["\(device.id) \(channel)"] = .known(
                 AuthorizeResponse.Rights(channel: channel, domain: domain, publish: false, subscribe: true))
@@ -118,7 +118,7 @@ final class ThingsByContract: Sendable {
         try await announce("connection", "updated", thing: device.id, channel: channel)
     }
 
-    func disableChannel() async throws {
+    public func disableChannel() async throws {
         state.withLock { state in
             for device in [publisher, listener, sender] { state.rights["\(device.id) \(channel)"] = .unknownChannel }
         }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
-import Messaging
 import NIOCore
 
 extension Subjects {
     /// Writes `channels.<channel>[.<subtopic>]` without making a String of it.
-    static func writeMessages(channel: ChannelID, subtopic: String, into buffer: inout ByteBuffer) {
+    public static func writeMessages(channel: ChannelID, subtopic: String, into buffer: inout ByteBuffer) {
         buffer.writeStaticString("channels.")
         channel.withText { _ = buffer.writeBytes($0) }
         if !subtopic.isEmpty {

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import Observability
+
+/// What the adapter counts. Resolved once, or at the first use of a reason.
+struct BrokerMetrics {
+    private let connects: LabelledMetric<Counter>
+    private let refusals: LabelledMetric<Counter>
+    private let violations: LabelledMetric<Counter>
+    private let ends: LabelledMetric<Counter>
+    private let drops: LabelledMetric<Counter>
+    private var refusalsByReason: [String: Counter] = [:]
+    private var dropsByReason: [String: Counter] = [:]
+    private let receivedByQoS: [Counter]
+    private let receivedBytes: Counter
+    let sent: Counter
+    let duplicates: Counter
+    let connections: Gauge
+    let subscriptions: Gauge
+    let slowConsumers: Counter
+    let revoked: Counter
+    let wills: Counter
+    let gaps: Counter
+    let storeFailures: Counter
+    let connectionErrors: Counter
+
+    init(registry: MetricsRegistry) {
+        connects = registry.counter(
+            "martlet_mqtt_connects_total", help: "Accepted connections by protocol version and listener.",
+            labels: ["version", "listener"])
+        refusals = registry.counter(
+            "martlet_mqtt_refused_total", help: "Refused connections, publishes and subscriptions by reason.",
+            labels: ["reason"])
+        violations = registry.counter(
+            "martlet_mqtt_violations_total", help: "Packets that broke the protocol, by reason code and statement.",
+            labels: ["reason", "statement"])
+        ends = registry.counter(
+            "martlet_mqtt_ended_total", help: "Connections that ended, by reason code.", labels: ["reason"])
+        drops = registry.counter(
+            "martlet_mqtt_dropped_total", help: "Messages that did not reach a subscriber, by reason.",
+            labels: ["reason"])
+        let received = registry.counter(
+            "martlet_mqtt_received_total", help: "Messages that clients published, by QoS.", labels: ["qos"])
+        receivedByQoS = ["0", "1", "2"].map { received.with($0) }
+        receivedBytes = registry.counter(
+            "martlet_mqtt_received_payload_bytes_total", help: "Payload bytes of messages that clients published.")
+        sent = registry.counter("martlet_mqtt_sent_total", help: "Messages sent to subscribers.")
+        duplicates = registry.counter(
+            "martlet_mqtt_duplicates_total", help: "QoS 2 messages that the bus had already.")
+        connections = registry.gauge("martlet_mqtt_connections", help: "Open connections.")
+        subscriptions = registry.gauge("martlet_mqtt_subscriptions", help: "Subscriptions of all sessions.")
+        slowConsumers = registry.counter(
+            "martlet_mqtt_slow_clients_total", help: "Connections cut off because they took nothing.")
+        revoked = registry.counter(
+            "martlet_mqtt_revoked_total", help: "Subscriptions that ended because the right was gone.")
+        wills = registry.counter("martlet_mqtt_wills_total", help: "Wills that were published.")
+        gaps = registry.counter(
+            "martlet_mqtt_gaps_total", help: "Times that messages were missing in the stream that is followed.")
+        storeFailures = registry.counter(
+            "martlet_mqtt_store_failures_total", help: "Commits of sessions that failed and were tried again.")
+        connectionErrors = registry.counter(
+            "martlet_mqtt_connection_errors_total", help: "Connections that broke: resets, failed TLS handshakes.")
+    }
+
+    func connected(_ version: ProtocolVersion, _ listener: Listener.Kind) {
+        connects.with(version == .v5 ? "5" : "3.1.1", listener.rawValue).increment()
+    }
+
+    mutating func refused(_ reason: String) {
+        if let counter = refusalsByReason[reason] { return counter.increment() }
+        let counter = refusals.with(reason)
+        refusalsByReason[reason] = counter
+        counter.increment()
+    }
+
+    mutating func dropped(_ reason: String, _ count: Int = 1) {
+        if let counter = dropsByReason[reason] { return counter.increment(by: UInt64(count)) }
+        let counter = drops.with(reason)
+        dropsByReason[reason] = counter
+        counter.increment(by: UInt64(count))
+    }
+
+    func violated(_ violation: Violation) {
+        violations.with(violation.reason.name, violation.statement.description).increment()
+    }
+
+    func ended(_ reason: ReasonCode) { ends.with(reason.name).increment() }
+
+    func received(_ qos: QualityOfService, bytes: Int) {
+        receivedByQoS[Int(qos.rawValue)].increment()
+        receivedBytes.increment(by: UInt64(bytes))
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import AdapterKit
+import Core
+import NIOCore
+import Observability
+
+/// CONNECT and what it is answered with (MQTT 5 sections 3.1, 3.2 and 4.12).
+extension Connection {
+    func connect(_ bytes: UnsafeRawBufferPointer, _ head: PacketHead) throws(Violation) -> Step {
+        // Known before the rest is read: a refusal is in the client's terms. Header, "MQTT" with its length, then the level.
+        let level = head.length + 6
+        if level < bytes.count, bytes[level] == ProtocolVersion.v5.rawValue { version = .v5 }
+        guard case .connect(let connect) = try Packet(bytes, head: head, version: version, from: .client) else {
+            throw .notConnected
+        }
+        version = connect.version
+        scanner.version = connect.version
+        if connect.properties.authenticationMethod != nil {
+            refuseConnect(.badAuthenticationMethod, "no enhanced authentication is offered")
+            return .taken
+        }
+        if let size = connect.properties.maximumPacketSize { maximumPacketSize = Int(size) }
+        explains = connect.properties.requestProblemInformation ?? true
+        guard connect.clientIdentifier.utf8.count <= Self.maximumIdentifierBytes else {
+            refuseConnect(.clientIdentifierNotValid, "the client identifier is longer than 256 bytes")
+            return .taken
+        }
+        guard let credential = Self.credential(connect) else {
+            refuseConnect(
+                .badUserNameOrPassword, "the thing's identifier as user name and its key as password are needed")
+            return .taken
+        }
+        become(.authenticating)
+        broker.authenticate(self, connect, credential)
+        return .taken
+    }
+
+    /// The specification asks for 23 at least ([MQTT-3.1.3-5]).
+    private static let maximumIdentifierBytes = 256
+
+    /// User name: the thing's identifier (another text is not looked at, as with HTTP Basic); password: its key.
+    private static func credential(_ connect: Connect) -> Credential? {
+        guard let password = connect.password, !password.isEmpty, password.count <= Credential.maximumKeyBytes,
+            let key = String(validating: password, as: UTF8.self)
+        else { return nil }
+        return Credential(key: key, claimedThing: connect.userName.flatMap { ThingID($0) })
+    }
+
+    /// `things` has said whose key it is, or that it is nobody's.
+    func authenticated(
+        _ connect: Connect, _ credential: Credential, _ result: Result<ThingIdentity, ServiceError>
+    ) {
+        guard phase == .authenticating else { return }
+        switch result {
+        case .failure(let error):
+            refuseConnect(ReasonCode(connecting: error), error.message, slug: error.reason)
+        case .success(let identity):
+            self.identity = identity
+            let eventLoop = broker.eventLoop
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            watch = broker.authenticator.watch(identity, credential: credential) { error in
+                eventLoop.execute { bound.value.end(.notAuthorized, error.message) }
+            }
+            broker.open(self, connect, identity)
+        }
+    }
+
+    /// The session is there: the client is told, and gets what waits for it.
+    func connected(_ connect: Connect, _ session: Session, isPresent: Bool, assigned: Bool) {
+        guard phase == .authenticating else { return }
+        let limits = broker.limits
+        keepAlive = KeepAlive(
+            requested: connect.keepAlive, maximum: limits.maximumKeepAliveSeconds, version: version)
+        var acknowledgement = ConnAck(sessionPresent: isPresent)
+        if version == .v5 {
+            inboundAliases = InboundTopicAliases(maximum: limits.topicAliasMaximum)
+            var properties = Properties()
+            properties.receiveMaximum = limits.receiveMaximum
+            properties.topicAliasMaximum = limits.topicAliasMaximum
+            properties.maximumPacketSize = UInt32(clamping: limits.maximumPacketBytes)
+            properties.serverKeepAlive = keepAlive.serverKeepAlive
+            if assigned { properties.assignedClientIdentifier = session.key.clientIdentifier }
+            if session.expiry.seconds != connect.properties.sessionExpiryInterval ?? 0 {
+                properties.sessionExpiryInterval = session.expiry.seconds
+            }
+            acknowledgement.properties = properties
+        }
+        write(.connAck(acknowledgement))
+        become(.connected)
+        broker.metrics.connected(version, listener)
+        let asked = version == .v5 ? Int(connect.properties.receiveMaximum ?? .max) : Int(UInt16.max)
+        session.sender.connected(receiveMaximum: min(asked, limits.maximumInFlight))
+        session.pump()
+        resume()
+        broker.flushSoon()
+    }
+
+    func refuseConnect(_ violation: Violation) {
+        refuseConnect(violation.reason, violation.description, slug: "violation")
+    }
+
+    /// CONNACK with a reason and the end ([MQTT-3.1.4-2], [MQTT-3.2.2-7]); in 3.1.1 without one where it has no code for it.
+    func refuseConnect(_ reason: ReasonCode, _ text: String, slug: String? = nil) {
+        broker.metrics.refused(slug ?? reason.name.replacing(" ", with: "-"))
+        if version == .v5 || ConnectReturnCode(reason) != nil {
+            var acknowledgement = ConnAck(reason: reason)
+            if version == .v5 { acknowledgement.properties.reasonString = text }
+            write(.connAck(acknowledgement))
+        }
+        closeNow()
+    }
+
+    func disconnected(_ packet: Disconnect, _ session: Session) throws(Violation) {
+        try session.expiry.disconnected(packet, maximum: broker.limits.maximumSessionExpirySeconds)
+        if SessionExpiry.discardsWill(packet) { session.will = nil }
+        broker.metrics.ended(packet.reason)
+        closeNow()
+    }
+}
+
+extension ReasonCode {
+    /// How a CONNECT is refused (MQTT 5 table 3-1).
+    init(connecting error: ServiceError) {
+        switch error.kind {
+        case .unauthenticated, .malformed, .notFound: self = .badUserNameOrPassword
+        case .forbidden: self = .notAuthorized
+        case .tooManyRequests: self = .serverBusy
+        case .unavailable: self = error.reason == "authorization-queue-full" ? .serverBusy : .serverUnavailable
+        case .conflict, .payloadTooLarge, .unsupportedMediaType, .unprocessable, .internalFailure:
+            self = .unspecifiedError
+        }
+    }
+}

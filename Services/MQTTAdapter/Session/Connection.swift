@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+import AdapterKit
+import Core
+import NIOCore
+import Observability
+
+/// One client's connection: finds packets in what arrives, in place, and gathers what goes out into one write for each round of the event loop.
+///
+///     connecting → (CONNECT) authenticating → connected → closed
+///
+/// Where a packet has to wait (for `things`, for the bus), reading stops and the packet is taken again when the wait is over: order needs no queue.
+final class Connection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum Phase { case connecting, authenticating, connected, closed }
+
+    /// Whether a packet was taken, or is to be taken again later.
+    enum Step { case taken, waits }
+
+    /// What a packet needs to know of `things`.
+    struct Question: Hashable {
+        let channel: ChannelAddress
+        let right: AccessRight
+    }
+
+    unowned let broker: Broker
+    let listener: Listener.Kind
+    private(set) var phase = Phase.connecting
+    var context: ChannelHandlerContext?
+    var scanner: PacketScanner
+    /// Bytes that arrived and were not taken: the beginning of a packet, or all of them while it waits.
+    private var pending = ByteBuffer()
+    private var isWaiting = false
+    private var isTaking = false
+    /// What goes out with the next flush.
+    private var out = ByteBuffer()
+    private var isDirty = false
+    private var stalledSince: NIODeadline?
+    let openedAt = NIODeadline.now()
+    var lastPacketAt = NIODeadline.now()
+    var keepAlive = KeepAlive(requested: 0, version: .v311)
+    var version = ProtocolVersion.v311
+    var session: Session?
+    var identity: ThingIdentity?
+    /// Ends with the thing or its key.
+    var watch: LiveSession?
+    var maximumPacketSize = PacketScanner.largestPacket
+    /// Whether reason strings and user properties may be sent in packets other than CONNACK, DISCONNECT and PUBLISH ([MQTT-3.1.2-29]).
+    var explains = true
+    var inboundAliases = InboundTopicAliases(maximum: 0)
+    /// The topic of the last PUBLISH and what it meant.
+    var lastTopic: PublishTopic?
+    /// Answers of `things` that the packet which waits has got so far.
+    var answers: [Question: Result<Grant, ServiceError>] = [:]
+    /// MQTT 3.1.1: reading stopped because too many messages are on their way to the bus.
+    var waitsForAnswers = false
+
+    init(broker: Broker, listener: Listener.Kind) {
+        self.broker = broker
+        self.listener = listener
+        scanner = PacketScanner(maximumPacketSize: broker.limits.maximumPacketBytes)
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { opened() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        opened()
+    }
+
+    private func opened() {
+        guard !broker.add(self) else { return }
+        broker.metrics.refused("too-many-connections")
+        phase = .closed
+        context?.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        closed()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        closed()
+        self.context = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        broker.metrics.connectionErrors.increment()
+        context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // A client that has closed its side will never acknowledge anything.
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else { return }
+        stalledSince = nil
+        flush()
+        session?.pump()
+    }
+
+    // MARK: What arrives
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard phase != .closed else { return }
+        var arrived = unwrapInboundIn(data)
+        lastPacketAt = .now()
+        if isWaiting {
+            pending.writeImmutableBuffer(arrived)
+            return
+        }
+        isTaking = true
+        if pending.readableBytes > 0 { finishPending(with: &arrived) }
+        if !isWaiting, phase != .closed, arrived.readableBytes > 0 {
+            arrived.moveReaderIndex(forwardBy: takePackets(arrived))
+        }
+        if arrived.readableBytes > 0, phase != .closed { pending.writeImmutableBuffer(arrived) }
+        isTaking = false
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        broker.flushSoon()
+    }
+
+    /// Completes the packet that began in an earlier read, with no more than it needs, so that what is behind it is taken where it lies.
+    private func finishPending(with arrived: inout ByteBuffer) {
+        while phase != .closed, !isWaiting, pending.readableBytes > 0 {
+            do throws(Violation) {
+                let scanner = scanner
+                let result = pending.withUnsafeReadableBytes { bytes -> Result<PacketScanner.Result, Violation> in
+                    do throws(Violation) {
+                        return .success(try scanner.scan(bytes))
+                    } catch {
+                        return .failure(error)
+                    }
+                }
+                switch try result.get() {
+                case .incomplete(let missing):
+                    guard let more = arrived.readSlice(length: min(missing, arrived.readableBytes)),
+                        more.readableBytes > 0
+                    else { return }
+                    pending.writeImmutableBuffer(more)
+                case .packet:
+                    var buffer = pending
+                    let taken = takePackets(buffer)
+                    // It was emptied when the connection ended.
+                    guard phase != .closed else { return }
+                    buffer.moveReaderIndex(forwardBy: taken)
+                    pending = buffer.readableBytes == 0 ? ByteBuffer() : buffer
+                }
+            } catch {
+                return violated(error)
+            }
+        }
+    }
+
+    /// - Returns: the bytes of packets that were taken.
+    private func takePackets(_ buffer: ByteBuffer) -> Int {
+        var offset = 0
+        var run = PublishRun()
+        buffer.withUnsafeReadableBytes { bytes in
+            while phase != .closed, !isWaiting {
+                do throws(Violation) {
+                    guard case .packet(let head) = try scanner.scan(bytes, from: offset) else { break }
+                    let packet = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + head.packetLength])
+                    let step: Step
+                    if head.type == .publish, phase == .connected {
+                        step = try take(publish: packet, head, at: offset, of: buffer, &run)
+                    } else {
+                        finish(&run, bytes)
+                        step = try take(packet, head)
+                    }
+                    guard step == .taken else {
+                        isWaiting = true
+                        break
+                    }
+                    offset += head.packetLength
+                } catch {
+                    finish(&run, bytes)
+                    violated(error)
+                }
+            }
+            finish(&run, bytes)
+        }
+        if isWaiting { setReading(false) }
+        return phase == .closed ? buffer.readableBytes : offset
+    }
+
+    /// The wait is over: takes the packet again, and what came behind it.
+    func resume() {
+        guard isWaiting, phase != .closed, !isTaking else { return }
+        isWaiting = false
+        isTaking = true
+        var buffer = pending
+        pending = ByteBuffer()
+        buffer.moveReaderIndex(forwardBy: takePackets(buffer))
+        if buffer.readableBytes > 0, phase != .closed { pending = buffer }
+        isTaking = false
+        if !isWaiting, phase != .closed { setReading(true) }
+        broker.flushSoon()
+    }
+
+    private func setReading(_ isReading: Bool) {
+        // The option of an open channel cannot fail; of a closed one it does not matter.
+        try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
+    }
+
+    /// Any packet but a PUBLISH of a client that is connected.
+    private func take(_ bytes: UnsafeRawBufferPointer, _ head: PacketHead) throws(Violation) -> Step {
+        switch phase {
+        case .connecting:
+            // [MQTT-3.1.0-1]
+            guard head.type == .connect else { throw .notConnected }
+            return try connect(bytes, head)
+        case .authenticating: return .waits
+        case .closed: return .taken
+        case .connected: break
+        }
+        guard let session else { return .taken }
+        let packet = try Packet(bytes, head: head, version: version, from: .client)
+        switch packet {
+        case .connect: throw .connectedTwice
+        case .pubAck(let packet): try session.acknowledged(packet.packetIdentifier)
+        case .pubRec(let packet): try session.received(packet.packetIdentifier, reason: packet.reason)
+        case .pubComp(let packet): try session.completed(packet.packetIdentifier)
+        case .pubRel(let packet): release(packet.packetIdentifier, session)
+        case .subscribe(let packet): return subscribe(packet, session)
+        case .unsubscribe(let packet): unsubscribe(packet, session)
+        case .pingRequest: write(.pingResponse)
+        case .disconnect(let packet): try disconnected(packet, session)
+        // Without an authentication method in CONNECT there is nothing to go on with ([MQTT-4.12.0-6], [MQTT-4.12.1-1]).
+        case .auth: throw .authenticationNotBegun
+        case .connAck, .publish, .subAck, .unsubAck, .pingResponse: throw .wrongDirection
+        }
+        return .taken
+    }
+
+    func become(_ phase: Phase) { self.phase = phase }
+
+    // MARK: What goes out
+
+    /// Whether messages of QoS 1 and 2 may be sent now; otherwise they wait in the session.
+    var canTake: Bool { phase == .connected && out.readableBytes < broker.limits.outgoingBytes }
+
+    func write(_ packet: Packet) {
+        guard context != nil else { return }
+        var packet = packet
+        switch packet {
+        case .connAck, .disconnect, .publish: break
+        default: if !explains { packet = packet.withoutExplanations }
+        }
+        if !packet.encode(into: &out, version: version, maximumPacketSize: maximumPacketSize) {
+            broker.metrics.dropped("too-large-for-client")
+        }
+        markDirty()
+    }
+
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
+    func acknowledge(_ type: PacketType, _ identifier: UInt16, _ reason: ReasonCode = .success) {
+        Acknowledgement.write(type, identifier, reason, into: &out, version)
+        markDirty()
+    }
+
+    func send(_ template: PublishTemplate, packetIdentifier: UInt16, isDuplicate: Bool = false) {
+        template.write(packetIdentifier: packetIdentifier, isDuplicate: isDuplicate, into: &out)
+        broker.metrics.sent.increment()
+        markDirty()
+    }
+
+    /// QoS 0: dropped when the client does not take it.
+    func sendAtMostOnce(_ template: PublishTemplate) {
+        guard template.count <= maximumPacketSize else { return broker.metrics.dropped("too-large-for-client") }
+        guard canTake else { return broker.metrics.dropped("slow-client") }
+        template.write(into: &out)
+        broker.metrics.sent.increment()
+        markDirty()
+    }
+
+    /// QoS 0 packets that go out as they came.
+    func sendAtMostOnce(_ packets: UnsafeRawBufferPointer, count: Int) {
+        guard canTake else { return broker.metrics.dropped("slow-client", count) }
+        out.writeBytes(packets)
+        broker.metrics.sent.increment(by: UInt64(count))
+        markDirty()
+    }
+
+    private func markDirty() {
+        guard !isDirty else { return }
+        isDirty = true
+        broker.markDirty(self)
+    }
+
+    /// One write for all that was gathered. While the socket takes nothing it goes on gathering, up to its limit.
+    func flush() {
+        isDirty = false
+        guard let context, out.readableBytes > 0 else { return }
+        guard context.channel.isWritable else {
+            if stalledSince == nil { stalledSince = .now() }
+            return
+        }
+        let hadNoRoom = out.readableBytes >= broker.limits.outgoingBytes
+        context.writeAndFlush(wrapOutboundOut(out), promise: nil)
+        // Kept where it is small: its memory is used again. A large one goes with what is sent.
+        if out.capacity <= 64 << 10 { out.clear(minimumCapacity: 0) } else { out = ByteBuffer() }
+        if hadNoRoom { session?.pump() }
+    }
+
+    // MARK: The end
+
+    /// Ends the connection with a reason, which MQTT 5 is told ([MQTT-4.13.1-1]).
+    func end(_ reason: ReasonCode, _ text: String) {
+        guard phase != .closed else { return }
+        broker.metrics.ended(reason)
+        if version == .v5, phase == .connected {
+            var properties = Properties()
+            properties.reasonString = text
+            write(.disconnect(Disconnect(reason: reason, properties: properties)))
+        }
+        closeNow()
+    }
+
+    /// A packet broke a rule.
+    private func violated(_ violation: Violation) {
+        broker.metrics.violated(violation)
+        guard phase != .closed else { return }
+        if phase == .connecting { return refuseConnect(violation) }
+        end(violation.reason, violation.description)
+    }
+
+    /// Sends what is written already, then closes.
+    func closeNow() {
+        guard phase != .closed else { return }
+        let context = context
+        if context?.channel.isWritable == true { flush() }
+        closed()
+        context?.close(promise: nil)
+    }
+
+    private func closed() {
+        let wasKnown = phase != .closed || session != nil
+        phase = .closed
+        pending = ByteBuffer()
+        watch?.cancel()
+        watch = nil
+        broker.remove(self)
+        guard wasKnown, let session else { return }
+        self.session = nil
+        broker.ended(session, self)
+    }
+
+    /// Called at every sweep.
+    func checkDeadlines(_ now: NIODeadline) {
+        let limits = broker.limits
+        switch phase {
+        case .connecting, .authenticating:
+            if now > openedAt + limits.connectTimeout {
+                broker.metrics.refused("connect-timeout")
+                closeNow()
+            }
+        case .connected:
+            if let stalledSince, now > stalledSince + limits.stallTimeout {
+                broker.metrics.slowConsumers.increment()
+                return closeNow()
+            }
+            // What waits for this side is not the client's silence.
+            guard !isWaiting,
+                keepAlive.hasExpired(
+                    lastPacketAt: Int64(clamping: lastPacketAt.uptimeNanoseconds),
+                    now: Int64(clamping: now.uptimeNanoseconds))
+            else { return }
+            end(.keepAliveTimeout, "nothing was heard for one and a half times the keep-alive")
+        case .closed: break
+        }
+    }
+}

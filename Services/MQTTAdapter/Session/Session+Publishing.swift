@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import AdapterKit
+import Bus
+import Core
+import Messaging
+import NIOCore
+import Observability
+
+/// What the client publishes with QoS 1 or 2: the bus, then the acknowledgement.
+extension Session {
+    /// A new message, which the receiver has given a ticket.
+    func take(_ message: RawMessage, ticket: UInt64, _ identifier: UInt16, _ qos: QualityOfService) {
+        guard qos == .exactlyOnce, isPersistent else {
+            return publish(message, messageID: nil, ticket: ticket, identifier, qos)
+        }
+        // After a crash the client sends it again under the same identifier; the bus then recognises it by its own.
+        var reception =
+            receptions[identifier]
+            ?? StoredReception(
+                packetIdentifier: identifier, messageID: Self.messageID(), isStored: false,
+                position: broker.lastAcknowledged)
+        reception.isStored = false
+        receptions[identifier] = reception
+        broker.save(.reception(number, reception))
+        // The payload shares what was read, which is not to be kept for as long as a sync takes.
+        var owned = message
+        owned.payload = ByteBuffer(bytes: message.payload.readableBytesView)
+        broker.whenSaved { [self, owned] in
+            publish(owned, messageID: reception.messageID, ticket: ticket, identifier, qos)
+        }
+    }
+
+    private static func messageID() -> String {
+        let (high, low) = (UInt64.random(in: 0 ... .max), UInt64.random(in: 0 ... .max))
+        return "mqtt-" + String(high, radix: 16) + String(low, radix: 16)
+    }
+
+    private func publish(
+        _ message: RawMessage, messageID: String?, ticket: UInt64, _ identifier: UInt16, _ qos: QualityOfService
+    ) {
+        var retained: RawMessage?
+        if message.mqtt?.retain == true {
+            retained = message
+            retained?.payload = ByteBuffer(bytes: message.payload.readableBytesView)
+        }
+        broker.publish(message, headers: BusHeaders(messageID: messageID)) { [self, retained] result in
+            settled(result, retained, ticket: ticket, identifier, qos)
+        }
+    }
+
+    private func settled(
+        _ result: Result<PublishReceipt, BusError>, _ retained: RawMessage?, ticket: UInt64, _ identifier: UInt16,
+        _ qos: QualityOfService
+    ) {
+        unsettled -= 1
+        switch result {
+        case .success(let receipt):
+            broker.acknowledged(receipt)
+            if var reception = receptions[identifier], qos == .exactlyOnce {
+                reception.isStored = true
+                receptions[identifier] = reception
+                broker.save(.reception(number, reception))
+            }
+            guard let retained, !receipt.isDuplicate else { return settle(ticket, identifier, .success) }
+            broker.retain(retained, sequence: receipt.sequence)
+            // What is acknowledged is kept: also for those who subscribe after the next crash.
+            broker.whenSaved { [self] in settle(ticket, identifier, .success) }
+        case .failure(let error):
+            let refusal = ServiceError(publishing: error)
+            broker.metrics.refused(refusal.reason)
+            if qos == .exactlyOnce, receptions.removeValue(forKey: identifier) != nil {
+                broker.save(.removeReception(number, packetIdentifier: identifier))
+            }
+            if let connection, connection.version == .v311 {
+                // It cannot be told; not acknowledged, the message comes again on its next connection.
+                return connection.end(.implementationSpecificError, refusal.message)
+            }
+            settle(ticket, identifier, ReasonCode(publishing: refusal))
+        }
+    }
+
+    private func settle(_ ticket: UInt64, _ identifier: UInt16, _ reason: ReasonCode) {
+        receiver.settled(ticket: ticket, identifier, reason: reason)
+        connection?.answer()
+    }
+}

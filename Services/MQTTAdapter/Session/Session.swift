@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: Apache-2.0
+import AdapterKit
+import Core
+import DequeModule
+import Messaging
+import NIOCore
+import Observability
+
+/// Whose session it is: client identifiers mean something within their thing only, so that no tenant can take another's session over.
+struct SessionKey: Hashable, Sendable {
+    let thing: ThingID
+    let clientIdentifier: String
+}
+
+/// What the server knows of a client beyond its connection (section 4.1): subscriptions, messages in flight both ways, messages that wait, the will.
+///
+/// Used on the broker's event loop only.
+final class Session {
+    /// A message that waits, or is in flight.
+    struct Outgoing {
+        let order: UInt64
+        let message: Message
+        let topic: [UInt8]
+        let qos: QualityOfService
+        let retain: Bool
+        let identifiers: [UInt32]
+        /// The first of the subscriptions that it came by: says in which form its topic is, for the store.
+        let filter: String
+
+        /// What it is counted as: the envelope and what surrounds it.
+        var bytes: Int { message.envelope.readableBytes + 96 }
+    }
+
+    /// What is known of a channel that the session's filters over all channels may reach.
+    enum ChannelRight {
+        /// Asked for; what comes meanwhile waits, up to ``parkedBytes``.
+        case asked(parked: [Parked], bytes: Int)
+        case allowed(LiveSession)
+        /// Until a change of rights, or for a while.
+        case refused(until: Int64)
+    }
+
+    struct Parked {
+        let message: Message
+        let isRetained: Bool
+    }
+
+    static let parkedBytes = 256 << 10
+
+    let number: SessionNumber
+    let key: SessionKey
+    let identity: ThingIdentity
+    unowned let broker: Broker
+    var version: ProtocolVersion
+    var expiry: SessionExpiry
+    /// nil while there is no connection. A connection is closed before its session goes on with another.
+    private(set) var connection: Connection?
+    /// When the last connection ended: nanoseconds since 1970; nil: there is one.
+    var closedAt: Int64?
+    var will: Will?
+    /// When a will whose delay runs is published: nanoseconds since 1970.
+    var willAt: Int64?
+    var subscriptions: [String: Subscription] = [:]
+    var channelRights: [ChannelID: ChannelRight] = [:]
+    var receiver: PublishReceiver
+    /// QoS 2 messages that the client published and has not released, as the store has them.
+    var receptions: [UInt16: StoredReception] = [:]
+    /// Messages of the client that the bus has not answered yet.
+    var unsettled = 0
+    var sender = PublishSender<Outgoing>()
+    /// Sent, acknowledged by PUBREC, and not yet by PUBCOMP.
+    var releasedOrders: [UInt16: UInt64] = [:]
+    /// Not sent yet.
+    var queue: Deque<Outgoing> = []
+    var queuedBytes = 0
+    var nextOrder: UInt64 = 1
+    /// Entries of the queue or in flight that the store does not have.
+    var unsaved: [UInt64: (entry: Outgoing, packetIdentifier: UInt16)] = [:]
+    /// Whether messages wait in the store, behind those in memory.
+    var isSpilled = false
+    var isLoading = false
+    /// The last entry that was brought back from the store.
+    var loadedOrder: UInt64 = 0
+    /// In the store, in memory as well or not.
+    var storedEntries = 0
+    var storedBytes = 0
+
+    init(
+        number: SessionNumber, key: SessionKey, identity: ThingIdentity, broker: Broker, version: ProtocolVersion,
+        expiry: SessionExpiry, receiver: PublishReceiver
+    ) {
+        self.number = number
+        self.key = key
+        self.identity = identity
+        self.broker = broker
+        self.version = version
+        self.expiry = expiry
+        self.receiver = receiver
+    }
+
+    var isConnected: Bool { connection != nil }
+    /// Whether it outlives its connection, and so the process.
+    var isPersistent: Bool { expiry.seconds > 0 }
+
+    func attach(_ connection: Connection) {
+        self.connection = connection
+        closedAt = nil
+        willAt = nil
+    }
+
+    /// Its connection ended; what is in flight is sent again on the next.
+    func detach(at now: Int64) {
+        connection = nil
+        closedAt = now
+        sender.disconnected()
+        receiver.disconnected()
+        guard isPersistent else { return }
+        // What waits goes to the store: nobody knows for how long.
+        saveEntries()
+        if !queue.isEmpty {
+            isSpilled = true
+            loadedOrder = queue.first.map { $0.order - 1 } ?? loadedOrder
+            for outgoing in queue { storedOrders.remove(outgoing.order) }
+            queue.removeAll()
+            queuedBytes = 0
+        }
+    }
+
+    // MARK: Messages for the client
+
+    /// Hands one message to the session by one target of its route.
+    ///
+    /// - Parameter templates: what was written for the message before, for other sessions.
+    func deliver(_ message: Message, by target: Target, _ templates: inout Templates, isRetained: Bool = false) {
+        if target.subscription.isOverAllChannels, park(message, isRetained) { return }
+        let qos = min(message.qos, target.qos)
+        let retain = isRetained || (target.retainAsPublished && message.retain)
+        guard qos != .atMostOnce else {
+            guard let connection else { return }
+            let template = templates.template(message, target, connection.version, qos, retain, broker.now)
+            connection.sendAtMostOnce(template)
+            return
+        }
+        enqueue(message, by: target, qos, retain, &templates)
+    }
+
+    /// Keeps a message while it is asked whether the session may read its channel.
+    private func park(_ message: Message, _ isRetained: Bool) -> Bool {
+        guard case .asked(var parked, var bytes)? = channelRights[message.channel] else { return false }
+        bytes += message.envelope.readableBytes
+        guard bytes <= Self.parkedBytes else {
+            broker.metrics.dropped("right-not-known")
+            return true
+        }
+        parked.append(Parked(message: message, isRetained: isRetained))
+        channelRights[message.channel] = .asked(parked: parked, bytes: bytes)
+        return true
+    }
+
+    private func enqueue(
+        _ message: Message, by target: Target, _ qos: QualityOfService, _ retain: Bool, _ templates: inout Templates
+    ) {
+        guard connection != nil || isPersistent else { return }
+        let outgoing = Outgoing(
+            order: nextOrder, message: message, topic: target.topic, qos: qos, retain: retain,
+            identifiers: target.identifiers, filter: target.subscription.filter.text)
+        nextOrder += 1
+        if isSpilled || connection == nil { return spill(outgoing) }
+        if let connection, queue.isEmpty, sender.canSend, connection.canTake {
+            let template = templates.template(message, target, connection.version, qos, retain, broker.now)
+            return send(outgoing, template, on: connection)
+        }
+        guard queuedBytes + outgoing.bytes <= broker.limits.queueMemoryBytes else {
+            if isPersistent { return spill(outgoing) }
+            broker.metrics.slowConsumers.increment()
+            connection?.end(.quotaExceeded, "the client does not take messages as fast as they come")
+            return
+        }
+        queue.append(outgoing)
+        queuedBytes += outgoing.bytes
+        if isPersistent { note(unsaved: outgoing, 0) }
+    }
+
+    /// Puts a message behind those in memory, into the store.
+    private func spill(_ outgoing: Outgoing) {
+        guard storedBytes + outgoing.bytes <= broker.limits.queueStoreBytes else {
+            broker.metrics.dropped("queue-full")
+            return
+        }
+        if !isSpilled {
+            isSpilled = true
+            loadedOrder = outgoing.order - 1
+        }
+        save(outgoing, packetIdentifier: 0, isInMemory: false)
+    }
+
+    /// Sends what waits, as far as the client and its socket take it.
+    func pump() {
+        guard let connection else { return }
+        while connection.canTake, let resend = sender.nextResend() {
+            switch resend {
+            case .publish(let identifier, let qos, let outgoing):
+                let template = PublishTemplate(
+                    outgoing.message, topic: outgoing.topic, version: connection.version, qos: qos,
+                    retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now)
+                connection.send(template, packetIdentifier: identifier, isDuplicate: true)
+            case .release(let identifier): connection.acknowledge(.pubRel, identifier)
+            }
+        }
+        while connection.canTake, sender.canSend, let outgoing = queue.popFirst() {
+            queuedBytes -= outgoing.bytes
+            // [MQTT-3.3.2-5]
+            guard !outgoing.message.isExpired(at: broker.now) else {
+                broker.metrics.dropped("expired")
+                forget(outgoing.order, bytes: outgoing.bytes)
+                continue
+            }
+            let template = PublishTemplate(
+                outgoing.message, topic: outgoing.topic, version: connection.version, qos: outgoing.qos,
+                retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now)
+            send(outgoing, template, on: connection)
+        }
+        if queue.isEmpty, isSpilled, !isLoading, sender.canSend { load() }
+    }
+
+    private func send(_ outgoing: Outgoing, _ template: PublishTemplate, on connection: Connection) {
+        // [MQTT-3.1.2-24]: what is too large for the client is let go of.
+        guard template.count <= connection.maximumPacketSize else {
+            broker.metrics.dropped("too-large-for-client")
+            return forget(outgoing.order, bytes: outgoing.bytes)
+        }
+        guard let identifier = sender.accepted(outgoing, qos: outgoing.qos) else { return }
+        guard isPersistent else { return connection.send(template, packetIdentifier: identifier) }
+        guard outgoing.qos == .exactlyOnce else {
+            if storedOrders.contains(outgoing.order) {
+                broker.save(.sent(number, order: outgoing.order, packetIdentifier: identifier))
+            } else {
+                note(unsaved: outgoing, identifier)
+            }
+            return connection.send(template, packetIdentifier: identifier)
+        }
+        // Under which identifier it was sent must be known whatever happens: under another it would be a second message.
+        unsaved[outgoing.order] = nil
+        if storedOrders.contains(outgoing.order) {
+            broker.save(.sent(number, order: outgoing.order, packetIdentifier: identifier))
+        } else {
+            save(outgoing, packetIdentifier: identifier)
+        }
+        broker.whenSaved { [weak connection] in
+            connection?.send(template, packetIdentifier: identifier)
+        }
+    }
+
+    /// Whether a message of a channel that a filter over all channels reaches may go out now.
+    func mayReadNow(_ channel: ChannelID) -> Bool {
+        if case .allowed? = channelRights[channel] { return true }
+        return false
+    }
+
+    // MARK: Acknowledgements of the client
+
+    func acknowledged(_ identifier: UInt16) throws(Violation) {
+        try settle(sender.acknowledged(identifier), identifier)
+    }
+
+    func received(_ identifier: UInt16, reason: ReasonCode) throws(Violation) {
+        try settle(sender.received(identifier, reason: reason), identifier)
+    }
+
+    func completed(_ identifier: UInt16) throws(Violation) {
+        let outcome = sender.completed(identifier)
+        if case .finished = outcome, let order = releasedOrders.removeValue(forKey: identifier) {
+            forget(order, bytes: 0)
+        }
+        try settle(outcome, identifier)
+    }
+
+    private func settle(_ outcome: PublishSender<Outgoing>.Outcome, _ identifier: UInt16) throws(Violation) {
+        switch outcome {
+        case .finished(let outgoing):
+            if let outgoing { forget(outgoing.order, bytes: outgoing.bytes) }
+            pump()
+        case .release(let reason, let outgoing):
+            guard isPersistent, let outgoing else {
+                connection?.acknowledge(.pubRel, identifier, reason)
+                return
+            }
+            releasedOrders[identifier] = outgoing.order
+            broker.save(.released(number, order: outgoing.order))
+            // It must never be sent again, whatever happens ([MQTT-4.3.3-6]).
+            broker.whenSaved { [weak connection] in connection?.acknowledge(.pubRel, identifier, reason) }
+        case .ignored: break
+        case .protocolError: throw .acknowledgesAnotherQoS
+        }
+    }
+
+    // MARK: The store
+
+    /// Orders of entries that the store has and that wait in memory or are in flight.
+    private(set) var storedOrders: Set<UInt64> = []
+
+    private func save(_ outgoing: Outgoing, packetIdentifier: UInt16, isInMemory: Bool = true) {
+        if isInMemory { storedOrders.insert(outgoing.order) }
+        storedEntries += 1
+        storedBytes += outgoing.bytes
+        broker.save(
+            .entry(
+                number,
+                StoredEntry(
+                    order: outgoing.order, sequence: outgoing.message.sequence, qos: outgoing.qos,
+                    retain: outgoing.retain, filter: outgoing.filter, subscriptionIdentifiers: outgoing.identifiers,
+                    packetIdentifier: packetIdentifier, envelope: outgoing.message.envelope)))
+    }
+
+    private func note(unsaved outgoing: Outgoing, _ packetIdentifier: UInt16) {
+        unsaved[outgoing.order] = (outgoing, packetIdentifier)
+        broker.unsavedSessions[number] = self
+    }
+
+    /// Hands the store what it does not have.
+    func saveEntries() {
+        guard isPersistent, !unsaved.isEmpty else { return }
+        for (_, (outgoing, identifier)) in unsaved.sorted(by: { $0.key < $1.key }) {
+            save(outgoing, packetIdentifier: identifier)
+        }
+        unsaved.removeAll()
+    }
+
+    /// A message is done with.
+    private func forget(_ order: UInt64, bytes: Int) {
+        guard isPersistent else { return }
+        guard unsaved.removeValue(forKey: order) == nil else { return }
+        guard storedOrders.remove(order) != nil else { return }
+        storedEntries -= 1
+        storedBytes = max(0, storedBytes - bytes)
+        broker.save(.removeEntry(number, order: order))
+    }
+
+    private func load() {
+        isLoading = true
+        broker.load(self) { [weak self] result in
+            guard let self else { return }
+            self.isLoading = false
+            guard case .success(let entries) = result else { return }
+            guard self.isConnected else { return }
+            if entries.isEmpty { self.isSpilled = false }
+            for entry in entries {
+                self.loadedOrder = max(self.loadedOrder, entry.order)
+                // What is in flight is in the store as well.
+                guard !self.storedOrders.contains(entry.order), let outgoing = self.restore(entry) else { continue }
+                self.queue.append(outgoing)
+                self.queuedBytes += outgoing.bytes
+            }
+            self.pump()
+        }
+    }
+
+    /// - Returns: nil for an entry that can no longer be read; it is forgotten, and counted.
+    func restore(_ entry: StoredEntry) -> Outgoing? {
+        storedOrders.insert(entry.order)
+        guard let message = try? Message(copying: entry.envelope, sequence: entry.sequence) else {
+            broker.metrics.dropped("unreadable")
+            forget(entry.order, bytes: entry.envelope.readableBytes)
+            return nil
+        }
+        // The subscription may be gone; its filter still says what the topic looked like.
+        let path =
+            subscriptions[entry.filter]?.path
+            ?? (try? TopicFilter(entry.filter)).flatMap { try? SubscriptionPath($0.pattern, domain: identity.domain) }
+        let topic =
+            path?.topic(channel: message.channel, domain: message.domain, subtopic: message.subtopic)
+            ?? Array(
+                Route(channel: message.channel, domain: message.domain, subtopic: message.subtopic)
+                    .channelsTopic.utf8)
+        return Outgoing(
+            order: entry.order, message: message, topic: topic, qos: entry.qos, retain: entry.retain,
+            identifiers: entry.subscriptionIdentifiers, filter: entry.filter)
+    }
+
+    /// What the store kept of a session of an earlier process.
+    func restore(_ queue: StoredState.Queue) {
+        nextOrder = queue.lastOrder + 1
+        storedEntries = queue.entries
+        storedBytes = queue.bytes
+        var inFlight: [PublishSender<Outgoing>.InFlight] = []
+        var firstWaiting = queue.lastOrder + 1
+        for entry in queue.inFlight {
+            firstWaiting = max(firstWaiting, entry.order)
+            guard let outgoing = restore(entry) else { continue }
+            if entry.isReleased { releasedOrders[entry.packetIdentifier] = entry.order }
+            inFlight.append(
+                PublishSender<Outgoing>.InFlight(
+                    packetIdentifier: entry.packetIdentifier, qos: entry.qos,
+                    phase: entry.isReleased ? .released : .published, message: entry.isReleased ? nil : outgoing))
+        }
+        if !inFlight.isEmpty, let restored = PublishSender<Outgoing>(restoring: inFlight) { sender = restored }
+        isSpilled = queue.entries > queue.inFlight.count
+        // Entries that were in flight are passed over when the rest is loaded.
+        loadedOrder = 0
+    }
+}
+
+/// What was written of a message for one session serves the next that gets it in the same form.
+struct Templates {
+    private var last: PublishTemplate?
+    private var key: (topic: [UInt8], version: ProtocolVersion, qos: QualityOfService, retain: Bool)?
+
+    mutating func template(
+        _ message: Message, _ target: Target, _ version: ProtocolVersion, _ qos: QualityOfService, _ retain: Bool,
+        _ now: Int64
+    ) -> PublishTemplate {
+        let isShared = target.identifiers.isEmpty
+        if isShared, let last, let key, key.version == version, key.qos == qos, key.retain == retain,
+            key.topic == target.topic
+        {
+            return last
+        }
+        let template = PublishTemplate(
+            message, topic: target.topic, version: version, qos: qos, retain: retain,
+            subscriptionIdentifiers: target.identifiers, now: now)
+        if isShared {
+            last = template
+            key = (target.topic, version, qos, retain)
+        }
+        return template
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bus
+import Core
+import Foundation
+import Logging
+import MQTTAdapter
+import Messaging
+import Observability
+import ServiceKit
+import TestKit
+
+/// A bus daemon of its own, `things` by its contract, and the adapter as a process: what one test talks to, and may kill.
+final class MQTTStack: Sendable {
+    let directory: TemporaryDirectory
+    let port: Int
+    let httpPort: Int
+    let webSocketPort: Int
+    let bus: ServiceProcess
+    let things: ThingsByContract
+    /// May read the stream and publish like any adapter.
+    let observer: any Bus
+    private let arguments: [String]
+    private let process: ProcessBox
+
+    /// The adapter's process, which a test may replace.
+    private actor ProcessBox {
+        var process: ServiceProcess
+
+        init(_ process: ServiceProcess) { self.process = process }
+
+        func replace() throws { process = try process.startAgain() }
+    }
+
+    fileprivate init(
+        directory: TemporaryDirectory, bus: ServiceProcess, things: ThingsByContract, observer: any Bus,
+        settings: [String: String]
+    ) throws {
+        self.directory = directory
+        self.bus = bus
+        self.things = things
+        self.observer = observer
+        port = try FreePort.next()
+        httpPort = try FreePort.next()
+        webSocketPort = try FreePort.next()
+        arguments =
+            [
+                "--bus-socket", directory.file("bus.sock"), "--http-port", "\(httpPort)", "--mqtt-port", "\(port)",
+                "--websocket-port", "\(webSocketPort)", "--store-path", directory.file("sessions.sqlite"),
+            ] + settings.flatMap { ["--\($0.key)", $0.value] }
+        process = ProcessBox(
+            try ServiceProcess.start("mqtt-adapter", arguments: arguments, log: directory.file("mqtt.log")))
+    }
+
+    var log: String { (try? String(contentsOfFile: directory.file("mqtt.log"), encoding: .utf8)) ?? "" }
+
+    func kill() async { await process.process.kill() }
+
+    func terminate() async throws { try await process.process.terminate() }
+
+    /// Starts it again and waits until it listens.
+    func startAgain() async throws {
+        try await process.replace()
+        try await waitUntilServing()
+    }
+
+    fileprivate func waitUntilServing() async throws {
+        let running = await process.process
+        try await running.wait("the adapter serves") {
+            guard let client = try? await MQTTClient.connect(port: self.port) else { return false }
+            defer { client.close() }
+            try await client.send(.connect(self.connect(self.things.publisher, "probe")))
+            guard case .connAck(let answer) = try await client.next() else { return false }
+            return answer.reason == .success
+        }
+    }
+
+    /// A good CONNECT.
+    func connect(
+        _ device: ThingsByContract.Device, _ identifier: String, version: ProtocolVersion = .v5,
+        cleanStart: Bool = true,
+        keepAlive: UInt16 = 60, expiry: UInt32? = nil, will: Will? = nil
+    ) -> Connect {
+        var connect = Connect(
+            version: version, cleanStart: cleanStart, keepAlive: keepAlive, clientIdentifier: identifier, will: will,
+            userName: device.id.description, password: Array(device.key.utf8))
+        connect.properties.sessionExpiryInterval = version == .v5 ? expiry : nil
+        return connect
+    }
+
+    /// A client that is connected.
+    func client(
+        _ device: ThingsByContract.Device? = nil, _ identifier: String = "client", version: ProtocolVersion = .v5,
+        cleanStart: Bool = true, expiry: UInt32? = nil, will: Will? = nil
+    ) async throws -> MQTTClient {
+        try await client(
+            connect(
+                device ?? things.publisher, identifier, version: version, cleanStart: cleanStart, expiry: expiry,
+                will: will))
+    }
+
+    func client(_ connect: Connect) async throws -> MQTTClient {
+        let client = try await MQTTClient.connect(port: port, version: connect.version)
+        try await client.send(.connect(connect))
+        let answer = try await client.next()
+        guard case .connAck(let acknowledgement) = answer, acknowledgement.reason == .success else {
+            throw ServiceProcess.Ended(description: "CONNECT: \(answer)\n\(log.suffix(2000))")
+        }
+        client.isSessionPresent = acknowledgement.sessionPresent
+        return client
+    }
+
+    /// `channels/<channel>/messages` and what is behind it.
+    func topic(_ subtopic: String = "") -> String {
+        "channels/\(things.channel)/messages" + (subtopic.isEmpty ? "" : "/" + subtopic)
+    }
+
+    /// What is stored, in order.
+    func stored() async throws -> [RawMessage] {
+        var all: [RawMessage] = []
+        var next: UInt64 = 1
+        while true {
+            let page = try await observer.read(stream: Streams.messages, from: next, maximumBytes: 1 << 20)
+            guard let last = page.last else { return all }
+            next = last.sequence + 1
+            for entry in page { all.append(try RawMessage(decoding: entry.payload)) }
+        }
+    }
+
+    /// The value of a line of `/metrics`; 0 when it is not there.
+    func metric(_ line: String) async throws -> Double {
+        let text = try await HTTPClient(port: httpPort).get("/metrics").text
+        return text.split(separator: "\n").first { $0.hasPrefix(line + " ") }
+            .flatMap { $0.split(separator: " ").last }.flatMap { Double($0) } ?? 0
+    }
+
+    fileprivate func stop() async throws { try await process.process.terminate(deadline: .seconds(15)) }
+}
+
+/// Runs `body` with a stack of its own.
+///
+/// - Parameter settings: the adapter's flags, as on its command line, without dashes.
+func withMQTT(
+    _ settings: [String: String] = [:], isolation: isolated (any Actor)? = #isolation,
+    _ body: (MQTTStack) async throws -> Void
+) async throws {
+    let directory = try TemporaryDirectory("mqtt")
+    let socket = directory.file("bus.sock")
+    let daemon = try ServiceProcess.start(
+        "bus", arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"],
+        log: directory.file("bus.log"))
+    let things = ThingsByContract(bus: try await connect(to: socket, as: "things"))
+    let observer = try await connect(to: socket, as: "martlet")
+    let serving = Task { try await things.run {} }
+    defer { serving.cancel() }
+    let stack = try MQTTStack(
+        directory: directory, bus: daemon, things: things, observer: observer, settings: settings)
+    try await stack.waitUntilServing()
+    do {
+        try await body(stack)
+    } catch {
+        throw ServiceProcess.Ended(description: "\(error)\n\(stack.log.suffix(20_000))")
+    }
+    try await stack.stop()
+    await observer.close()
+    await things.bus.close()
+    await daemon.kill()
+}
+
+private func connect(to socket: String, as name: String) async throws -> any Bus {
+    let bus = SocketBus.connect(SocketBusConfiguration(path: socket, name: name), logger: Logger(label: name))
+    try await bus.waitUntilConnected(timeout: .seconds(60))
+    return bus
+}

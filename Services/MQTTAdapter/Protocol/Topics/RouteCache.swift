@@ -37,7 +37,7 @@ package struct RouteCache<Route> {
     package func find(_ topic: UnsafeRawBufferPointer, generation: UInt64) -> Route? {
         let hash = hash(topic)
         for probe in 0..<Self.probes {
-            guard let entry = entries[Int(truncatingIfNeeded: hash) &+ probe & mask] else { return nil }
+            guard let entry = entries[place(hash, probe)] else { return nil }
             if entry.hash == hash, entry.generation == generation, entry.topic.elementsEqual(topic) {
                 return entry.route
             }
@@ -48,11 +48,10 @@ package struct RouteCache<Route> {
     package mutating func insert(_ route: Route, for topic: UnsafeRawBufferPointer, generation: UInt64) {
         guard topic.count <= Self.maximumTopicBytes else { return }
         let hash = hash(topic)
-        let home = Int(truncatingIfNeeded: hash)
         // The first place of the run that is free, out of date or the same topic's; else the home place is taken over.
-        var place = home & mask
+        var place = place(hash, 0)
         for probe in 0..<Self.probes {
-            let candidate = home &+ probe & mask
+            let candidate = self.place(hash, probe)
             if let entry = entries[candidate], entry.generation == generation,
                 !(entry.hash == hash && entry.topic.elementsEqual(topic))
             {
@@ -68,7 +67,8 @@ package struct RouteCache<Route> {
         for index in entries.indices { entries[index] = nil }
     }
 
-    /// Multiply and fold, eight bytes at a time.
+    private func place(_ hash: UInt64, _ probe: Int) -> Int { (Int(truncatingIfNeeded: hash) &+ probe) & mask }
+
     private func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         TopicHash.hash(bytes, seed: seed)
     }

@@ -40,7 +40,7 @@ bench: ## measure against peers and limits; writes Benchmarks/results/
 
 fuzz: ## ten million inputs into every decoder
 	@$(SWIFT) build -c release --product fuzz
-	@set -e; for target in senml-json senml-cbor raw-message path json; do \
+	@set -e; for target in senml-json senml-cbor raw-message path json mqtt mqtt-topics; do \
 		"$$($(SWIFT) build -c release --show-bin-path)/fuzz" $$target --iterations $(ITERATIONS); \
 	done
 

@@ -273,7 +273,8 @@ let package = Package(
                 swiftSettings: strict),
 
             .executableTarget(
-                name: "Fuzz", dependencies: ["Core", "Messaging", nio], path: "Tests/Fuzz", swiftSettings: hot,
+                name: "Fuzz", dependencies: ["Core", "Messaging", "MQTTAdapter", nio], path: "Tests/Fuzz",
+                swiftSettings: hot,
                 linkerSettings: fastLink),
             .executableTarget(
                 name: "Bench",

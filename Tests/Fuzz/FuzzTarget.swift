@@ -29,5 +29,6 @@ package struct Disagreement: Error, CustomStringConvertible {
 package enum FuzzTargets {
     package static let all: [any FuzzTarget] = [
         SenMLTarget(format: .json), SenMLTarget(format: .cbor), RawMessageTarget(), PathTarget(), JSONTarget(),
+        MQTTTarget(), MQTTTopicTarget(),
     ]
 }

@@ -93,6 +93,8 @@ extension Violation {
         .topicFilterInvalid, "MQTT-4.7.1-1", "# is not the last level, or not alone in it")
     package static let singleLevelWildcard = Violation(
         .topicFilterInvalid, "MQTT-4.7.1-2", "+ is not alone in its level")
+    package static let tooManyLevels = Violation(
+        .topicFilterInvalid, "section 4.7.1.1", "a topic filter has more levels than this server takes")
     package static let shareName = Violation(
         .topicFilterInvalid, "MQTT-4.8.2-2", "a share name is empty or contains wildcards")
     package static let shareFilter = Violation(

@@ -3,6 +3,9 @@ import Messaging
 
 /// Rules and matching of topic names and filters (section 4.7), on bytes.
 package enum TopicRules {
+    /// Levels of a filter: a bound on the depth of the trie and so on the stack that walks it. A topic may have more: the trie ends the walk.
+    package static let maximumLevels = 200
+
     static let separator = UInt8(ascii: "/")
     static let singleLevel = UInt8(ascii: "+")
     static let multiLevel = UInt8(ascii: "#")
@@ -49,8 +52,13 @@ package enum TopicRules {
     package static func check(filter: UnsafeRawBufferPointer) throws(Violation) {
         guard !filter.isEmpty else { throw .emptyFilter }
         try PacketReader.check(text: filter)
+        var levels = 1
         for offset in filter.indices {
             let byte = filter[offset]
+            if byte == separator {
+                levels += 1
+                guard levels <= maximumLevels else { throw .tooManyLevels }
+            }
             guard byte == singleLevel || byte == multiLevel else { continue }
             let startsLevel = offset == 0 || filter[offset - 1] == separator
             let endsLevel = offset == filter.count - 1 || filter[offset + 1] == separator

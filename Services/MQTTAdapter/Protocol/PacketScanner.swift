@@ -42,8 +42,8 @@ package struct PacketScanner: Sendable {
     /// The packet that begins at `offset`.
     @inline(__always)
     package func scan(_ bytes: UnsafeRawBufferPointer, from offset: Int = 0) throws(Violation) -> Result {
+        guard offset >= 0, offset < bytes.count else { return .incomplete(missing: 2) }
         let available = bytes.count - offset
-        guard offset >= 0, available > 0 else { return .incomplete(missing: 2) }
         let first = bytes[offset]
         guard let type = PacketType(rawValue: first >> 4) else { throw .reservedType }
         let flags = first & 0x0F

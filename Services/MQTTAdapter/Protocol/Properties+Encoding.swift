@@ -41,9 +41,9 @@ extension Properties {
             case .twoBytes: 2
             case .fourBytes: 4
             case .variable(let number): VariableByteInteger.length(of: number)
-            case .text(let text): 2 + text.utf8.count
-            case .binary(let bytes): 2 + bytes.count
-            case .pair(let pair): 4 + pair.name.utf8.count + pair.value.utf8.count
+            case .text(let text): text.mqttLength
+            case .binary(let bytes): 2 + min(bytes.count, Int(UInt16.max))
+            case .pair(let pair): pair.name.mqttLength + pair.value.mqttLength
             }
         }
 
@@ -93,11 +93,29 @@ extension Properties {
     }
 }
 
+extension String {
+    /// Bytes that the text takes with the two of its length, when it is cut to what a packet can say.
+    var mqttLength: Int {
+        let count = utf8.count
+        guard count > Int(UInt16.max) else { return 2 + count }
+        var copy = self
+        return 2 + copy.withUTF8 { Self.mqttPrefix($0) }
+    }
+
+    /// At most 65,535 bytes, and whole characters.
+    fileprivate static func mqttPrefix(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+        guard bytes.count > Int(UInt16.max) else { return bytes.count }
+        var end = Int(UInt16.max)
+        while end > 0, bytes[end] & 0xC0 == 0x80 { end -= 1 }
+        return end
+    }
+}
+
 extension ByteBuffer {
     /// Two bytes of length and the text; what is beyond 65,535 bytes, which no packet can say, is cut.
     mutating func writeMQTT(_ text: String) {
         var text = text
-        text.withUTF8 { writeMQTT(UnsafeRawBufferPointer($0)) }
+        text.withUTF8 { writeMQTT(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[..<String.mqttPrefix($0)]))) }
     }
 
     /// Two bytes of length and the bytes, cut likewise.

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct FlowTests {
     @Test(
-        "[MQTT-4.9.0-2] [MQTT-4.4.0-1] [MQTT-4.6.0-1] the window bounds what is sent, and a reconnect resends in order")
+        "[MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-3.3.4-9] [MQTT-4.4.0-1] [MQTT-4.6.0-1] the window bounds what is sent, and a reconnect resends in order"
+    )
     func sender() {
         var sender = PublishSender<String>()
         #expect(sender.accepted("a", qos: .atLeastOnce) == nil)

@@ -3,6 +3,7 @@ import MQTTAdapter
 import Testing
 
 @Suite struct TopicTests {
+    // [MQTT-4.7.1-2 of 3.1.1] [MQTT-4.7.1-3 of 3.1.1] [MQTT-4.7.3-1 of 3.1.1]
     @Test(
         "[MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.8.2-1] [MQTT-4.8.2-2] filters that are refused",
         arguments: [
@@ -13,6 +14,7 @@ import Testing
         #expect(throws: Violation.self) { try TopicFilter(text) }
     }
 
+    // [MQTT-4.7.2-1 of 3.1.1]
     @Test("[MQTT-4.7.2-1] the trie finds what a naive matcher finds, in order")
     func trieMatchesNaively() throws {
         var random = Seeded(state: 7)
@@ -42,6 +44,81 @@ import Testing
             found += matches.count
         }
         #expect(found > 100)
+    }
+
+    @Test(
+        "examples of section 4.7",
+        arguments: [
+            ("sport/tennis/player1/#", "sport/tennis/player1", true),
+            ("sport/tennis/player1/#", "sport/tennis/player1/x/y", true),
+            ("sport/#", "sport", true), ("#", "/", true), ("sport/tennis/+", "sport/tennis/player1/ranking", false),
+            ("sport/+", "sport", false), ("sport/+", "sport/", true), ("+/+", "/finance", true),
+            ("/+", "/finance", true),
+            ("+", "/finance", false), ("#", "$SYS/x", false), ("+/monitor/Clients", "$SYS/monitor/Clients", false),
+            ("$SYS/#", "$SYS/x", true), ("$SYS/monitor/+", "$SYS/monitor/Clients", true),
+            ("ACCOUNTS", "Accounts", false),
+        ])
+    func examples(text: String, topic: String, matches: Bool) throws {
+        let filter = try TopicFilter(text)
+        var trie = TopicTrie<Int>()
+        trie.add(1, at: filter.pattern)
+        #expect(filter.matches(topic) == matches)
+        #expect(trie.matches(topic) == (matches ? [1] : []))
+    }
+
+    // [MQTT-4.7.3-4 of 3.1.1]
+    @Test("[MQTT-4.7.3-4] characters that look alike are not the same")
+    func normalization() throws {
+        let (composed, decomposed) = ("caf\u{E9}/x", "cafe\u{301}/x")
+        var trie = TopicTrie<Int>()
+        trie.add(1, at: composed)
+        trie.add(2, at: decomposed)
+        trie.add(3, at: "/")
+        trie.add(4, at: "//")
+        #expect(trie.matches(composed) == [1])
+        #expect(trie.matches(decomposed) == [2])
+        #expect(trie.matches("/") == [3])
+        #expect(trie.matches("//") == [4])
+        #expect(try !TopicFilter(composed).matches(decomposed))
+        #expect(try TopicFilter(composed).matches(composed))
+    }
+
+    @Test(
+        "[MQTT-3.8.4-3] the same pattern again replaces the value and keeps its place; the trie forgets what is removed"
+    )
+    func replaces() {
+        struct Subscription: Equatable {
+            let subscriber: Int
+            let qos: Int
+            static func == (left: Self, right: Self) -> Bool { left.subscriber == right.subscriber }
+        }
+        var trie = TopicTrie<Subscription>()
+        #expect(trie.add(Subscription(subscriber: 1, qos: 0), at: "a/+") == nil)
+        #expect(trie.add(Subscription(subscriber: 2, qos: 0), at: "a/#") == nil)
+        var generation = trie.generation
+        #expect(trie.add(Subscription(subscriber: 1, qos: 2), at: "a/+")?.qos == 0)
+        #expect(trie.count == 2 && trie.generation != generation)
+        #expect(trie.matches("a/b").map(\.qos) == [2, 0])
+        #expect(trie.matches("a/b").map(\.subscriber) == [1, 2])
+        generation = trie.generation
+        #expect(trie.remove(Subscription(subscriber: 3, qos: 0), at: "a/+") == nil)
+        #expect(trie.remove(Subscription(subscriber: 1, qos: 0), at: "a/b") == nil)
+        #expect(trie.remove(Subscription(subscriber: 1, qos: 0), at: "a/+/c") == nil)
+        #expect(trie.generation == generation)
+        #expect(trie.remove(Subscription(subscriber: 1, qos: 0), at: "a/+")?.qos == 2)
+        #expect(trie.matches("a/b").map(\.subscriber) == [2] && trie.count == 1)
+        #expect(trie.matches("").isEmpty)
+    }
+
+    @Test("[MQTT-4.8.2-1] [MQTT-4.8.2-2] shared subscriptions are taken apart")
+    func shares() throws {
+        for (text, name, pattern) in [
+            ("$share/g/a/+", "g", "a/+"), ("$share/g//", "g", "/"), ("$share/\u{E9}/#", "\u{E9}", "#"),
+            ("$share", nil, "$share"), ("$shared/g/a", nil, "$shared/g/a"), ("a/$share/g", nil, "a/$share/g"),
+        ] as [(String, String?, String)] {
+            let filter = try TopicFilter(text)
+            #expect(filter.text == text && filter.shareName == name && filter.pattern == pattern)
+        }
     }
 
     private func naive(_ pattern: String, _ topic: String) -> Bool {

@@ -78,7 +78,10 @@ package struct PublishReceiver {
             }
             return .repeated
         }
-        guard unacknowledged < receiveMaximum else { throw .receiveMaximumExceeded }
+        // QoS 2 messages that were refused count no more, but their answers may have to wait for an earlier message's.
+        guard unacknowledged < receiveMaximum, pending.count < 2 * receiveMaximum else {
+            throw .receiveMaximumExceeded
+        }
         pending.append(Pending(packetIdentifier: packetIdentifier, qos: qos, reason: nil))
         if qos == .exactlyOnce {
             held[packetIdentifier] = .storing(ticket: ticket, latest: ticket)

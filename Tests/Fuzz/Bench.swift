@@ -21,6 +21,7 @@ enum Bench {
         senml("single record (JSON)", single, .json)
         validateJSON("air quality", air)
         envelope(payload: air)
+        MQTTBench.run()
     }
 
     /// One row of the air-quality data set as a gateway sends it.
@@ -85,7 +86,7 @@ enum Bench {
     }
 
     /// Mean nanoseconds of one call.
-    private static func measure(_ body: () -> Void) -> Double {
+    static func measure(_ body: () -> Void) -> Double {
         let clock = ContinuousClock()
         for _ in 0..<1000 { body() }
         var calls = 0
@@ -104,5 +105,5 @@ enum Bench {
         print("\(name): \(rounded(nanoseconds)) ns a pack, \(rounded(rate)) million records/s")
     }
 
-    private static func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
+    static func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 }

@@ -307,9 +307,15 @@ final class Connection: ChannelInboundHandler {
             return
         }
         let hadNoRoom = out.readableBytes >= broker.limits.outgoingBytes
-        context.writeAndFlush(wrapOutboundOut(out), promise: nil)
-        // Kept where it is small: its memory is used again. A large one goes with what is sent.
-        if out.capacity <= 64 << 10 { out.clear(minimumCapacity: 0) } else { out = ByteBuffer() }
+        // Out of the way first: the write may call this again by way of the channel's writability.
+        var bytes = out
+        out = ByteBuffer()
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        // A small one is kept: once it is written its memory is used again.
+        if out.capacity == 0, bytes.capacity <= 64 << 10 {
+            bytes.clear(minimumCapacity: 0)
+            swap(&out, &bytes)
+        }
         if hadNoRoom { session?.pump() }
     }
 

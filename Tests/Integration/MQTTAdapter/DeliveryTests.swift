@@ -62,8 +62,12 @@ import Testing
             try await publisher.publishAndWait(stack.topic("t"), "end")
             for subscriber in [same, other, named] {
                 #expect(String(buffer: try await subscriber.nextMessage().payload) == "end")
+                #expect(subscriber.received.isEmpty)
             }
-            #expect(try await stack.stored().count == count + 1)
+            let stored = try await stack.stored()
+            #expect(stored.count == count + 1)
+            #expect(Set(stored.dropLast().map { $0.mqtt?.deliveredBy }).count == 1)
+            #expect(stored.map { String(buffer: $0.payload) } == (0..<count).map(String.init) + ["end"])
         }
     }
 

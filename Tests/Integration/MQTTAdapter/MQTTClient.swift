@@ -134,7 +134,8 @@ final class MQTTClient: Sendable {
 
     func disconnect() async throws {
         try await send(.disconnect(Disconnect()))
-        try await channel.close()
+        // The server closes the connection, or has done so.
+        try? await channel.close()
     }
 
     private final class Reader: ChannelInboundHandler {

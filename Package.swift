@@ -39,6 +39,7 @@ let collections: Target.Dependency = .product(name: "Collections", package: "swi
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 
 /// A service: a library that tests can run in-process, and an executable of three lines.
@@ -172,7 +173,7 @@ let package = Package(
             "MQTTAdapter",
             dependencies: [
                 "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
-                nioHTTP1, nioWebSocket, nioSSL, deque, grdb, logging,
+                nioHTTP1, nioWebSocket, nioSSL, deque, grdb, sqlite, logging,
             ],
             settings: hot)
         + service(
@@ -207,8 +208,9 @@ let package = Package(
                 name: "MessagingTests", dependencies: ["Core", "Messaging", "Fuzz", nio], path: "Tests/Unit/Messaging",
                 swiftSettings: strict),
             .testTarget(
-                name: "MQTTTests", dependencies: ["MQTTAdapter", nio], path: "Tests/Unit/MQTT",
-                exclude: ["STATEMENTS.md"], swiftSettings: strict),
+                name: "MQTTTests",
+                dependencies: ["MQTTAdapter", "Core", "Messaging", "TestKit", nio, grdb, sqlite, logging],
+                path: "Tests/Unit/MQTT", exclude: ["STATEMENTS.md"], swiftSettings: strict),
             .testTarget(
                 name: "BusServiceTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio],
                 path: "Tests/Unit/Bus", swiftSettings: strict),

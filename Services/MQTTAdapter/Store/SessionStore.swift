@@ -196,7 +196,7 @@ package struct StoredState: Sendable {
         package var entries = 0
         /// Of envelopes.
         package var bytes = 0
-        /// 0: nothing was ever queued.
+        /// 0: nothing is queued.
         package var lastOrder: UInt64 = 0
         /// Entries that were sent, in their order, with their envelopes.
         package var inFlight: [StoredEntry] = []
@@ -214,6 +214,7 @@ package struct StoredState: Sendable {
     package init() {}
 }
 
+/// A change of a session that is not there, or not any more, has no effect: `session` comes first.
 package enum StoreChange: Equatable, Sendable {
     /// Adds or replaces.
     case session(StoredSession)

@@ -123,6 +123,7 @@ enum MQTTBench {
         if output.readableBytes == 0 { print("nothing was passed on") }
     }
 
+    /// Upper bounds: generic code is not specialized for another module, as it is where the adapter uses it.
     private static func lookUp() {
         var trie = TopicTrie<Int>()
         for index in 0..<1000 { trie.add(index, at: "channels/\(index)/messages/#") }

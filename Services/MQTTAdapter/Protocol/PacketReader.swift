@@ -39,13 +39,15 @@ package struct PacketReader {
 
     mutating func variableByteInteger() throws(Violation) -> UInt32 {
         var value: UInt32 = 0
-        for shift: UInt32 in [0, 7, 14, 21] {
+        var shift: UInt32 = 0
+        while shift <= 21 {
             let next = try byte()
             value |= UInt32(next & 0x7F) << shift
             if next < 0x80 {
                 guard next != 0 || shift == 0 else { throw .lengthNotMinimal }
                 return value
             }
+            shift += 7
         }
         throw .lengthTooLong
     }

@@ -69,34 +69,38 @@ extension PublishView {
             return
         }
         let identifierLength = form.qos == .atMostOnce ? 0 : 2
-        if keepsMiddle(as: form) {
-            let front = topicRange.lowerBound - 2..<topicRange.upperBound
-            let back = propertiesWithLength.lowerBound..<packet.count
-            writeHead(form, front.count + identifierLength + back.count, into: &buffer)
-            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: packet[front]))
-            if identifierLength > 0 { buffer.writeInteger(form.packetIdentifier) }
-            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: packet[back]))
-            return
+        let keepsMiddle = keepsMiddle(as: form)
+        let name = name(as: form, resolved)
+        // What follows the packet identifier, as it came.
+        let tail = UnsafeRawBufferPointer(
+            rebasing: packet[(keepsMiddle ? propertiesWithLength.lowerBound : propertiesWithLength.upperBound)...])
+        let writesProperties = !keepsMiddle && form.version == .v5
+        let properties = UInt32(truncatingIfNeeded: writesProperties ? propertiesLength(as: form) : 0)
+        var body = 2 + name.count + identifierLength + tail.count
+        if writesProperties { body += VariableByteInteger.length(of: properties) + Int(properties) }
+        let bodyLength = UInt32(truncatingIfNeeded: body)
+        let length = 1 + VariableByteInteger.length(of: bodyLength) + body
+        // In one piece: each write into a buffer makes sure of its room and that it is the only owner.
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { bytes in
+            var writer = PacketWriter(bytes)
+            writer.write(form.firstByte)
+            writer.writeVariable(bodyLength)
+            writer.write(UInt16(truncatingIfNeeded: name.count))
+            writer.write(name)
+            if identifierLength > 0 { writer.write(form.packetIdentifier) }
+            if writesProperties {
+                writer.writeVariable(properties)
+                writeProperties(as: form, into: &writer)
+            }
+            writer.write(tail)
+            return writer.count
         }
-        let name =
-            form.omitsTopic
-            ? UnsafeRawBufferPointer(start: nil, count: 0) : topicRange.isEmpty ? resolved ?? topic : topic
-        var length = 2 + name.count + identifierLength + payload.count
-        let properties = form.version == .v5 ? propertiesLength(as: form) : 0
-        if form.version == .v5 {
-            length += VariableByteInteger.length(of: UInt32(truncatingIfNeeded: properties)) + properties
-        }
-        writeHead(form, length, into: &buffer)
-        buffer.writeMQTT(name)
-        if identifierLength > 0 { buffer.writeInteger(form.packetIdentifier) }
-        if form.version == .v5 { writeProperties(properties, as: form, into: &buffer) }
-        buffer.writeBytes(payload)
     }
 
-    @inline(__always)
-    private func writeHead(_ form: PublishForm, _ bodyLength: Int, into buffer: inout ByteBuffer) {
-        buffer.writeInteger(form.firstByte)
-        VariableByteInteger.write(UInt32(truncatingIfNeeded: bodyLength), into: &buffer)
+    private func name(as form: PublishForm, _ resolved: UnsafeRawBufferPointer?) -> UnsafeRawBufferPointer {
+        if form.omitsTopic { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        let name = topicRange.isEmpty ? resolved ?? topic : topic
+        return UnsafeRawBufferPointer(rebasing: name.prefix(Int(UInt16.max)))
     }
 
     private func propertiesLength(as form: PublishForm) -> Int {
@@ -109,24 +113,23 @@ extension PublishView {
         return length
     }
 
-    private func writeProperties(_ length: Int, as form: PublishForm, into buffer: inout ByteBuffer) {
-        VariableByteInteger.write(UInt32(truncatingIfNeeded: length), into: &buffer)
+    private func writeProperties(as form: PublishForm, into writer: inout PacketWriter) {
         forEachProperty { property in
             if property.identifier == .messageExpiryInterval {
-                buffer.writeInteger(PropertyIdentifier.messageExpiryInterval.rawValue)
-                buffer.writeInteger(property.number - min(property.number, form.secondsWaited))
+                writer.write(PropertyIdentifier.messageExpiryInterval.rawValue)
+                writer.write(property.number - min(property.number, form.secondsWaited))
             } else if Self.isPassedOn(property.identifier) {
-                buffer.writeBytes(UnsafeRawBufferPointer(rebasing: packet[property.range]))
+                writer.write(UnsafeRawBufferPointer(rebasing: packet[property.range]))
             }
             return true
         }
         if form.topicAlias != 0 {
-            buffer.writeInteger(PropertyIdentifier.topicAlias.rawValue)
-            buffer.writeInteger(form.topicAlias)
+            writer.write(PropertyIdentifier.topicAlias.rawValue)
+            writer.write(form.topicAlias)
         }
         for identifier in form.subscriptionIdentifiers {
-            buffer.writeInteger(PropertyIdentifier.subscriptionIdentifier.rawValue)
-            VariableByteInteger.write(identifier, into: &buffer)
+            writer.write(PropertyIdentifier.subscriptionIdentifier.rawValue)
+            writer.writeVariable(identifier)
         }
     }
 

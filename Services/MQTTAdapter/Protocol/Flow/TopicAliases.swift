@@ -21,7 +21,7 @@ package struct InboundTopicAliases: Sendable {
             return topics[index]
         }
         while topics.count <= index { topics.append([]) }
-        if !topics[index].elementsEqual(topic) { topics[index] = Array(topic) }
+        if !TopicBytes.areEqual(topics[index], topic) { topics[index] = Array(topic) }
         return topics[index]
     }
 }
@@ -48,10 +48,10 @@ package struct OutboundTopicAliases: Sendable {
     /// How a PUBLISH on `topic` is sent. Allocates only when it sets one.
     package mutating func use(_ topic: UnsafeRawBufferPointer) -> Use {
         guard maximum > 0 else { return .none }
-        let hash = TopicHash.hash(topic, seed: 0)
+        let hash = TopicBytes.hash(topic, seed: 0)
         if let alias = aliases[hash] {
             // Another topic of the same hash goes without.
-            return topics[Int(alias) - 1].elementsEqual(topic) ? .known(alias) : .none
+            return TopicBytes.areEqual(topics[Int(alias) - 1], topic) ? .known(alias) : .none
         }
         guard topics.count < Int(maximum) else { return .none }
         topics.append(Array(topic))

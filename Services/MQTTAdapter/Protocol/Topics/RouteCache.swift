@@ -4,11 +4,11 @@
 ///
 /// An entry of another generation than the caller's is not found, so a change of subscriptions forgets all of them at no cost. A lookup allocates nothing.
 package struct RouteCache<Route> {
-    private struct Entry {
-        var hash: UInt64
-        var generation: UInt64
-        var topic: [UInt8]
-        var route: Route
+    /// What is looked at before topic and route: places that do not match cost no reference counting.
+    private struct Tag {
+        var hash: UInt64 = 0
+        var generation: UInt64 = 0
+        var isTaken = false
     }
 
     /// Probes before an entry is replaced: a bound on what colliding topics can cost.
@@ -16,7 +16,9 @@ package struct RouteCache<Route> {
     /// Longer topics are not kept, which bounds the table's memory: capacity × 512 bytes, and the routes.
     package static var maximumTopicBytes: Int { 512 }
 
-    private var entries: [Entry?]
+    private var tags: [Tag]
+    private var topics: [[UInt8]]
+    private var routes: [Route?]
     private let mask: Int
     private let seed: UInt64
 
@@ -26,7 +28,9 @@ package struct RouteCache<Route> {
     package init(capacity: Int, seed: UInt64 = .random(in: .min ... .max)) {
         var size = 8
         while size < capacity { size *= 2 }
-        entries = Array(repeating: nil, count: size)
+        tags = Array(repeating: Tag(), count: size)
+        topics = Array(repeating: [], count: size)
+        routes = Array(repeating: nil, count: size)
         mask = size - 1
         self.seed = seed
     }
@@ -37,9 +41,11 @@ package struct RouteCache<Route> {
     package func find(_ topic: UnsafeRawBufferPointer, generation: UInt64) -> Route? {
         let hash = hash(topic)
         for probe in 0..<Self.probes {
-            guard let entry = entries[place(hash, probe)] else { return nil }
-            if entry.hash == hash, entry.generation == generation, entry.topic.elementsEqual(topic) {
-                return entry.route
+            let place = place(hash, probe)
+            let tag = tags[place]
+            guard tag.isTaken else { return nil }
+            if tag.hash == hash, tag.generation == generation, TopicBytes.areEqual(topics[place], topic) {
+                return routes[place]
             }
         }
         return nil
@@ -52,50 +58,31 @@ package struct RouteCache<Route> {
         var place = place(hash, 0)
         for probe in 0..<Self.probes {
             let candidate = self.place(hash, probe)
-            if let entry = entries[candidate], entry.generation == generation,
-                !(entry.hash == hash && entry.topic.elementsEqual(topic))
+            let tag = tags[candidate]
+            if tag.isTaken, tag.generation == generation,
+                !(tag.hash == hash && TopicBytes.areEqual(topics[candidate], topic))
             {
                 continue
             }
             place = candidate
             break
         }
-        entries[place] = Entry(hash: hash, generation: generation, topic: Array(topic), route: route)
+        tags[place] = Tag(hash: hash, generation: generation, isTaken: true)
+        topics[place] = Array(topic)
+        routes[place] = route
     }
 
     package mutating func removeAll() {
-        for index in entries.indices { entries[index] = nil }
+        for index in tags.indices {
+            tags[index] = Tag()
+            topics[index] = []
+            routes[index] = nil
+        }
     }
 
     private func place(_ hash: UInt64, _ probe: Int) -> Int { (Int(truncatingIfNeeded: hash) &+ probe) & mask }
 
     private func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        TopicHash.hash(bytes, seed: seed)
-    }
-}
-
-/// A seeded hash of topic bytes.
-enum TopicHash {
-    /// Multiply and fold, eight bytes at a time; the caller compares the bytes.
-    @inline(__always)
-    static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
-        var state = seed ^ UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15
-        var offset = 0
-        while bytes.count - offset >= 8 {
-            state = mix(state, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            offset += 8
-        }
-        var tail: UInt64 = 0
-        while offset < bytes.count {
-            tail = tail << 8 | UInt64(bytes[offset])
-            offset += 1
-        }
-        return mix(state, tail)
-    }
-
-    @inline(__always)
-    private static func mix(_ state: UInt64, _ word: UInt64) -> UInt64 {
-        let product = (state ^ word).multipliedFullWidth(by: 0xA076_1D64_78BD_642F)
-        return product.high ^ product.low &+ 0xE703_7ED1_A0B4_28DB
+        TopicBytes.hash(bytes, seed: seed)
     }
 }

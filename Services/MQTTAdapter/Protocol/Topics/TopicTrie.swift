@@ -10,14 +10,33 @@ package struct TopicTrie<Value: Equatable> {
         var value: Value
     }
 
+    /// A level where it stands, so that looking one up copies nothing.
+    private struct Level: Hashable {
+        let bytes: UnsafeRawBufferPointer
+
+        func hash(into hasher: inout Hasher) { hasher.combine(bytes: bytes) }
+
+        static func == (left: Level, right: Level) -> Bool { TopicBytes.areEqual(left.bytes, right.bytes) }
+    }
+
     private final class Node {
-        var children: [[UInt8]: Node] = [:]
+        /// Of `children` of the node above, whose key points here; empty for `+` and the root.
+        private let name: UnsafeMutableRawBufferPointer
+        var children: [Level: Node] = [:]
         var single: Node?
         /// Patterns that end in `#` behind this level; they match the level itself too.
         var multi: [Entry] = []
         /// Patterns that end here.
         var here: [Entry] = []
 
+        init(_ name: [UInt8] = []) {
+            self.name = .allocate(byteCount: name.count, alignment: 1)
+            self.name.copyBytes(from: name)
+        }
+
+        deinit { name.deallocate() }
+
+        var level: Level { Level(bytes: UnsafeRawBufferPointer(name)) }
         var isEmpty: Bool { children.isEmpty && single == nil && multi.isEmpty && here.isEmpty }
     }
 
@@ -57,7 +76,7 @@ package struct TopicTrie<Value: Equatable> {
         guard !topic.isEmpty else { return [] }
         var found: [Entry] = []
         collect(root, topic, from: 0, into: &found)
-        found.sort { $0.serial < $1.serial }
+        if found.count > 1 { found.sort { $0.serial < $1.serial } }
         return found.map(\.value)
     }
 
@@ -71,11 +90,20 @@ package struct TopicTrie<Value: Equatable> {
     }
 
     private static func child(of node: Node, _ level: [UInt8]) -> Node {
-        let isWildcard = level == [TopicRules.singleLevel]
-        if let child = isWildcard ? node.single : node.children[level] { return child }
-        let child = Node()
-        if isWildcard { node.single = child } else { node.children[level] = child }
+        if let child = known(level, of: node) { return child }
+        if level == [TopicRules.singleLevel] {
+            let child = Node()
+            node.single = child
+            return child
+        }
+        let child = Node(level)
+        node.children[child.level] = child
         return child
+    }
+
+    private static func known(_ level: [UInt8], of node: Node) -> Node? {
+        if level == [TopicRules.singleLevel] { return node.single }
+        return level.withUnsafeBytes { node.children[Level(bytes: $0)] }
     }
 
     private mutating func put(_ value: Value, in entries: inout [Entry]) -> Value? {
@@ -98,11 +126,10 @@ package struct TopicTrie<Value: Equatable> {
         }
         guard let level = levels.first else { return take(&node.here) }
         if level == [TopicRules.multiLevel] { return take(&node.multi) }
-        let isWildcard = level == [TopicRules.singleLevel]
-        guard let child = isWildcard ? node.single : node.children[level] else { return nil }
+        guard let child = Self.known(level, of: node) else { return nil }
         let removed = remove(value, levels.dropFirst(), at: child)
         if child.isEmpty {
-            if isWildcard { node.single = nil } else { node.children[level] = nil }
+            if child === node.single { node.single = nil } else { node.children[child.level] = nil }
         }
         return removed
     }
@@ -112,18 +139,20 @@ package struct TopicTrie<Value: Equatable> {
     ) {
         // [MQTT-4.7.2-1]: a wildcard in the first level does not match a topic that begins with $.
         let isHidden = start == 0 && topic[0] == TopicRules.dollar
-        if !isHidden { found += node.multi }
+        if !isHidden, !node.multi.isEmpty { found += node.multi }
         var end = start
         while end < topic.count, topic[end] != TopicRules.separator { end += 1 }
-        let named = node.children.isEmpty ? nil : node.children[Array(topic[start..<end])]
-        for next in [named, isHidden ? nil : node.single] {
-            guard let next else { continue }
-            if end == topic.count {
-                found += next.here
-                found += next.multi
-            } else {
-                collect(next, topic, from: end + 1, into: &found)
-            }
+        if !node.children.isEmpty,
+            let next = node.children[Level(bytes: UnsafeRawBufferPointer(rebasing: topic[start..<end]))]
+        {
+            descend(to: next, topic, end, &found)
         }
+        if !isHidden, let next = node.single { descend(to: next, topic, end, &found) }
+    }
+
+    private func descend(to node: Node, _ topic: UnsafeRawBufferPointer, _ end: Int, _ found: inout [Entry]) {
+        if end < topic.count { return collect(node, topic, from: end + 1, into: &found) }
+        if !node.here.isEmpty { found += node.here }
+        if !node.multi.isEmpty { found += node.multi }
     }
 }

@@ -240,8 +240,10 @@ let package = Package(
                 ], path: "Tests/Integration/Users", exclude: ["smtp_server.py"], swiftSettings: strict),
             .testTarget(
                 name: "ThingsTests",
-                dependencies: ["ThingsService", "AdapterKit", "Identity", "HTTPKit", "Postgres", "TestKit", logging],
-                path: "Tests/Integration/Things", swiftSettings: strict),
+                dependencies: [
+                    "ThingsService", "AdapterKit", "Identity", "HTTPKit", "Postgres", "Observability", "TestKit", nio,
+                    logging,
+                ], path: "Tests/Integration/Things", swiftSettings: strict),
             .testTarget(
                 name: "HTTPAdapterTests",
                 dependencies: [
@@ -263,8 +265,10 @@ let package = Package(
                 path: "Tests/Integration/Storage", swiftSettings: strict),
 
             .testTarget(
-                name: "JournalTests", dependencies: ["Core", "Postgres", "TestKit"], path: "Tests/Integration/Journal",
-                swiftSettings: strict),
+                name: "JournalTests",
+                dependencies: [
+                    "Core", "Messaging", "Bus", "Postgres", "Observability", "JournalService", "TestKit", nio, logging,
+                ], path: "Tests/Integration/Journal", swiftSettings: strict),
 
             .testTarget(
                 name: "EndToEndTests", dependencies: ["Core", "Postgres", "TestKit"], path: "Tests/EndToEnd",

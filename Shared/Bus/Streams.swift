@@ -173,7 +173,8 @@ public protocol BusConsumer: Sendable {
 
     /// Acknowledges this one message.
     func acknowledge(_ sequence: UInt64)
-    /// Acknowledges everything delivered up to and including `sequence`.
+    /// Acknowledges everything delivered up to and including `sequence`, also what was given up and is not among the dead letters yet: who gives up
+    /// acknowledges the others with ``acknowledge(_:)``.
     func acknowledge(through sequence: UInt64)
     /// Asks for the message again after the delay.
     func reject(_ sequence: UInt64, redeliverAfter: Duration)

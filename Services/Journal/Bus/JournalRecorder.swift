@@ -65,26 +65,26 @@ struct JournalRecorder: Service, CustomStringConvertible {
     }
 
     /// Until it is written: the bus holds what comes meanwhile.
+    ///
+    /// Each notice is acknowledged by itself: an acknowledgement of all up to the last would also be that of one which was given up and is not among the
+    /// dead letters yet, and it would be lost.
     private func write(_ messages: ArraySlice<StreamMessage>, from consumer: any BusConsumer) async throws {
-        guard let last = messages.last else { return }
-        var readable: [(sequence: UInt64, entry: JournalEntry)] = []
+        var notices: [Notice] = []
         for message in messages {
             do {
-                readable.append((message.sequence, try Self.entry(message)))
+                notices.append(Notice(sequence: message.sequence, entry: try Self.entry(message)))
             } catch {
                 giveUp(message.sequence, from: consumer, "it is no notice: \(error)")
             }
         }
+        guard !notices.isEmpty else { return }
         var backOff = BackOff()
         while true {
             try Task.checkCancellation()
             do {
-                let added = try await store.append(readable.map(\.entry))
-                metrics.recorded(added, of: readable.count, lastAt: readable.last?.entry.at)
-                return consumer.acknowledge(through: last.sequence)
+                return try await append(notices, from: consumer)
             } catch let error as PostgresError where error.isDataError {
-                try await writeOneByOne(readable, from: consumer)
-                return consumer.acknowledge(through: last.sequence)
+                return try await writeOneByOne(notices, from: consumer)
             } catch {
                 metrics.failures.increment()
                 logger.warning("the journal could not be written; trying again", metadata: [LogKey.error: "\(error)"])
@@ -93,15 +93,25 @@ struct JournalRecorder: Service, CustomStringConvertible {
         }
     }
 
+    private struct Notice {
+        let sequence: UInt64
+        let entry: JournalEntry
+    }
+
+    /// One transaction, and the acknowledgements behind it.
+    private func append(_ notices: [Notice], from consumer: any BusConsumer) async throws {
+        let added = try await store.append(notices.map(\.entry))
+        metrics.recorded(added, of: notices.count, lastAt: notices.last?.entry.at)
+        for notice in notices { consumer.acknowledge(notice.sequence) }
+    }
+
     /// One entry that the database cannot hold does not take its neighbours with it.
-    private func writeOneByOne(
-        _ entries: [(sequence: UInt64, entry: JournalEntry)], from consumer: any BusConsumer
-    ) async throws {
-        for (sequence, entry) in entries {
+    private func writeOneByOne(_ notices: [Notice], from consumer: any BusConsumer) async throws {
+        for notice in notices {
             do {
-                metrics.recorded(try await store.append([entry]), of: 1, lastAt: entry.at)
+                try await append([notice], from: consumer)
             } catch let error as PostgresError where error.isDataError {
-                giveUp(sequence, from: consumer, "the database cannot hold it: \(error.message)")
+                giveUp(notice.sequence, from: consumer, "the database cannot hold it: \(error.message)")
             }
         }
     }

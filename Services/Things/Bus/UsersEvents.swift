@@ -12,9 +12,13 @@ import ServiceKit
 /// Follows what `users` announces and must not be missed here: who leaves a domain loses the roles that were given there, and the things of a domain that
 /// is disabled or frozen may do nothing until it is enabled.
 ///
-/// Read through a durable consumer, in order, one after the other; each event is acknowledged when what follows from it is committed, and until
-/// then tried for ever. So none is lost with this service down or killed, and one may come twice: an event takes only what was given until the time
-/// that it carries, so whoever came back keeps what was given since.
+/// Read through a durable consumer, in order, one after the other; each event is acknowledged when what follows from it is committed, and tried for ever
+/// while the database is away. So none is lost with this service down or killed, and one may come twice: an event takes only what was given until the
+/// time that it carries, so whoever came back keeps what was given since.
+///
+/// One that the database refuses does not hold up those behind it: for good, it goes to the dead letters; for a reason that may pass, it comes again,
+/// later each time and ``maximumDeliveries`` times at most. The others may go ahead of it, because of two events the later one counts, whichever
+/// comes first.
 ///
 /// Only a membership that ends takes roles. A custom role or a group of users that ends leaves its people members, and neither users nor domains are
 /// ever deleted: disabled ones act nowhere and come back as they were. What is known of domains is kept in the database, so it is the same after any
@@ -22,6 +26,8 @@ import ServiceKit
 struct UsersEvents: Service, CustomStringConvertible {
     /// Events are small and rare: a window to be handled within the bus's patience, also when the database is slow.
     private static let window = 256
+    /// One that fails comes again after 1, 2, 4, … and at most 60 seconds: ten deliveries take four minutes.
+    static let maximumDeliveries: UInt32 = 10
 
     let description = "events of users"
     private let bus: any Bus
@@ -30,6 +36,7 @@ struct UsersEvents: Service, CustomStringConvertible {
     private let logger: Logger
     private let handled: Counter
     private let failures: Counter
+    private let givenUp: Counter
 
     init(
         bus: any Bus, store: any AccessStore & DomainStatesStore, clock: WallClock, metrics: MetricsRegistry,
@@ -43,6 +50,9 @@ struct UsersEvents: Service, CustomStringConvertible {
             "martlet_things_users_events_total", help: "Events of users whose consequences are committed.")
         failures = metrics.counter(
             "martlet_things_users_event_failures_total", help: "Events of users that had to be tried again.")
+        givenUp = metrics.counter(
+            "martlet_things_users_events_given_up_total",
+            help: "Events of users that cannot be followed: they are dead letters.")
     }
 
     func run() async throws {
@@ -82,7 +92,10 @@ struct UsersEvents: Service, CustomStringConvertible {
         case domain(isEnabled: Bool)
     }
 
-    /// Returns when the message is done with.
+    /// Returns when the message is done with, or comes again later.
+    ///
+    /// Each is acknowledged by itself: an acknowledgement of all up to one would also be that of an earlier one which is to come again, or has been given up
+    /// and is not among the dead letters yet.
     /// - Throws: `CancellationError`.
     private func handle(_ message: StreamMessage, from consumer: any BusConsumer) async throws {
         let event = try? JSONDecoder().decode(EntityEvent.self, from: Data(message.payload.readableBytesView))
@@ -91,16 +104,14 @@ struct UsersEvents: Service, CustomStringConvertible {
         case "events.users.membership.removed": consequence = event?.user.map(Consequence.departure)
         case "events.users.domain.enabled": consequence = .domain(isEnabled: true)
         case "events.users.domain.disabled", "events.users.domain.frozen": consequence = .domain(isEnabled: false)
-        default: return consumer.acknowledge(through: message.sequence)
+        default: return consumer.acknowledge(message.sequence)
         }
         // Who did it there has done what follows here.
         guard let event, let domain = event.domain, let who = event.actor ?? event.user, let consequence else {
-            logger.error("an event of users cannot be read", metadata: ["sequence": "\(message.sequence)"])
-            return consumer.giveUp(message.sequence, reason: "not an event of a membership or domain")
+            return giveUp(message, from: consumer, "not an event of a membership or domain")
         }
-        let actor = Actor(user: who, domain: domain, role: .none)
-        try await untilDone { () async throws(ServiceError) in
-            let events = ChangeEvents(actor: actor, at: clock.now())
+        let events = ChangeEvents(actor: Actor(user: who, domain: domain, role: .none), at: clock.now())
+        let failure = try await whileUnavailable { () async throws(ServiceError) in
             switch consequence {
             case .departure(let user):
                 try await store.removeGrants(of: user, givenUntil: event.at, events)
@@ -109,18 +120,46 @@ struct UsersEvents: Service, CustomStringConvertible {
                     enabled: isEnabled, at: StreamPlace(stream: consumer.stream.id, sequence: message.sequence), events)
             }
         }
-        handled.increment()
-        consumer.acknowledge(through: message.sequence)
+        guard let failure else {
+            handled.increment()
+            return consumer.acknowledge(message.sequence)
+        }
+        guard failure.kind != .unprocessable, message.deliveryCount < Self.maximumDeliveries else {
+            return giveUp(message, from: consumer, "it cannot be followed: \(failure.reason)", failure.detail)
+        }
+        failures.increment()
+        logger.warning(
+            "an event of users is tried again later",
+            metadata: [LogKey.sequence: "\(message.sequence)", LogKey.error: "\(failure)"])
+        consumer.reject(message.sequence, redeliverAfter: Self.delay(behind: message.deliveryCount))
     }
 
+    static func delay(behind deliveries: UInt32) -> Duration { .seconds(min(60, 1 << min(Int(deliveries) - 1, 6))) }
+
+    private func giveUp(
+        _ message: StreamMessage, from consumer: any BusConsumer, _ reason: String, _ detail: String? = nil
+    ) {
+        givenUp.increment()
+        logger.error(
+            "an event of users is given up",
+            metadata: [
+                LogKey.sequence: "\(message.sequence)", LogKey.reason: "\(reason)", LogKey.detail: "\(detail ?? "")",
+            ])
+        consumer.giveUp(message.sequence, reason: reason)
+    }
+
+    /// Runs `body` until the database is there.
+    /// - Returns: what it failed with otherwise, if it did.
     /// - Throws: `CancellationError`.
-    private func untilDone(_ body: () async throws(ServiceError) -> Void) async throws {
+    private func whileUnavailable(_ body: () async throws(ServiceError) -> Void) async throws -> ServiceError? {
         var backOff = BackOff()
         while true {
             do throws(ServiceError) {
-                return try await body()
+                try await body()
+                return nil
             } catch {
                 try Task.checkCancellation()
+                guard error.kind == .unavailable else { return error }
                 failures.increment()
                 logger.warning("an event of users cannot be followed yet", metadata: [LogKey.error: "\(error)"])
                 try await Task.sleep(for: backOff.next())

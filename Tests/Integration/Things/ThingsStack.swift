@@ -16,6 +16,7 @@ final class ThingsStack: Sendable {
     let daemon: ServiceProcess
     let things: ServiceProcess
     let port: Int
+    let databaseURL: String
     private let busSocket: String
     private let users: any Bus
     private let issuer: AccessTokenIssuer
@@ -29,28 +30,30 @@ final class ThingsStack: Sendable {
             "bus", arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"],
             log: directory.file("bus.log"))
         let port = try FreePort.next()
+        let databaseURL = try await PostgresCluster.shared().createDatabase()
         let things = try ServiceProcess.start(
             "things",
             environment: [
                 "MARTLET_BUS_SOCKET": socket, "MARTLET_THINGS_HTTP_PORT": String(port),
-                "DATABASE_URL": try await PostgresCluster.shared().createDatabase(),
+                "DATABASE_URL": databaseURL,
             ], log: directory.file("things.log"))
         let key = SigningKey()
         let stack = ThingsStack(
-            directory: directory, daemon: daemon, things: things, port: port, busSocket: socket,
-            issuer: try await AccessTokenIssuer(key: key, lifetimeSeconds: 600), key: key)
+            directory: directory, daemon: daemon, things: things, port: port, databaseURL: databaseURL,
+            busSocket: socket, issuer: try await AccessTokenIssuer(key: key, lifetimeSeconds: 600), key: key)
         try await things.wait("things is healthy") { try await stack.isHealthy() }
         return stack
     }
 
     private init(
-        directory: TemporaryDirectory, daemon: ServiceProcess, things: ServiceProcess, port: Int, busSocket: String,
-        issuer: AccessTokenIssuer, key: SigningKey
+        directory: TemporaryDirectory, daemon: ServiceProcess, things: ServiceProcess, port: Int, databaseURL: String,
+        busSocket: String, issuer: AccessTokenIssuer, key: SigningKey
     ) {
         self.directory = directory
         self.daemon = daemon
         self.things = things
         self.port = port
+        self.databaseURL = databaseURL
         self.busSocket = busSocket
         self.issuer = issuer
         let keys = PublicKeySet(keys: [key.publicKey])

@@ -6,7 +6,17 @@ import NIOCore
 import Synchronization
 
 /// A stream whose deliveries the test decides: the transport's double, with the log's contents real. Everything but the stream is refused.
-final class ScriptedBus: Bus, Sendable {
+///
+/// It keeps every verdict of its readers, in order (``verdicts``).
+public final class ScriptedBus: Bus, Sendable {
+    /// What a reader said of a message.
+    public enum Verdict: Sendable, Equatable {
+        case acknowledged(UInt64)
+        case acknowledgedThrough(UInt64)
+        case rejected(UInt64)
+        case givenUp(UInt64)
+    }
+
     private struct State {
         var identifier = StreamID.new()
         var log: [UInt64: StreamMessage] = [:]
@@ -15,16 +25,19 @@ final class ScriptedBus: Bus, Sendable {
         var lastSequence: UInt64 = 0
         var readers: [ScriptedConsumer] = []
         var acknowledged: UInt64 = 0
+        var verdicts: [Verdict] = []
         var delivers = true
     }
 
     private let state = Mutex(State())
 
+    public init() {}
+
     // MARK: The test's side
 
     /// Appends to the stream and, unless deliveries are held back, delivers.
     @discardableResult
-    func append(_ payloads: [ByteBuffer], subject: String = "channels.test") -> ClosedRange<UInt64> {
+    public func append(_ payloads: [ByteBuffer], subject: String = "channels.test") -> ClosedRange<UInt64> {
         let messages = state.withLock { state in
             payloads.map { payload in
                 state.lastSequence += 1
@@ -40,24 +53,33 @@ final class ScriptedBus: Bus, Sendable {
         return (messages.first?.sequence ?? 1)...(messages.last?.sequence ?? 1)
     }
 
-    /// Delivers these again, or for the first time, to every reader.
-    func deliver(_ sequences: ClosedRange<UInt64>) {
-        let (messages, readers) = state.withLock { state in (sequences.compactMap { state.log[$0] }, state.readers) }
+    /// Delivers these again, or for the first time, to every reader, as the delivery of this number.
+    public func deliver(_ sequences: ClosedRange<UInt64>, count: UInt32 = 1) {
+        let (messages, readers) = state.withLock { state in
+            let messages = sequences.compactMap { sequence in
+                state.log[sequence].map { message in
+                    var message = message
+                    message.deliveryCount = count
+                    return message
+                }
+            }
+            return (messages, state.readers)
+        }
         for reader in readers { reader.deliver(messages) }
     }
 
     /// Delivers to one of the readers only, as a consumer that two processes share does.
-    func deliver(_ sequences: ClosedRange<UInt64>, toReader index: Int) {
+    public func deliver(_ sequences: ClosedRange<UInt64>, toReader index: Int) {
         let (messages, reader) = state.withLock { state in
             (sequences.compactMap { state.log[$0] }, state.readers[index])
         }
         reader.deliver(messages)
     }
 
-    func holdDeliveries() { state.withLock { $0.delivers = false } }
+    public func holdDeliveries() { state.withLock { $0.delivers = false } }
 
     /// The record is lost to corruption.
-    func lose(_ sequence: UInt64) {
+    public func lose(_ sequence: UInt64) {
         state.withLock { state in
             state.log[sequence] = nil
             state.corrupt.append(sequence)
@@ -65,7 +87,7 @@ final class ScriptedBus: Bus, Sendable {
     }
 
     /// Retention has deleted everything up to here.
-    func delete(through sequence: UInt64) {
+    public func delete(through sequence: UInt64) {
         state.withLock { state in
             state.log = state.log.filter { $0.key > sequence }
             state.firstSequence = sequence + 1
@@ -73,10 +95,10 @@ final class ScriptedBus: Bus, Sendable {
     }
 
     /// A crash cut a torn tail: the next numbers are never used.
-    func skip(_ count: UInt64) { state.withLock { $0.lastSequence += count } }
+    public func skip(_ count: UInt64) { state.withLock { $0.lastSequence += count } }
 
     /// The log was lost and begun anew: the readers end.
-    func beginAnew() {
+    public func beginAnew() {
         let readers = state.withLock { state in
             defer {
                 state.identifier = StreamID.new()
@@ -93,7 +115,7 @@ final class ScriptedBus: Bus, Sendable {
     }
 
     /// The connection breaks; whoever consumes again gets everything behind the acknowledged position again.
-    func disconnect() {
+    public func disconnect() {
         let readers = state.withLock { state in
             defer { state.readers = [] }
             return state.readers
@@ -101,12 +123,21 @@ final class ScriptedBus: Bus, Sendable {
         for reader in readers { reader.end(BusError.disconnected) }
     }
 
-    var acknowledged: UInt64 { state.withLock { $0.acknowledged } }
-    var readers: Int { state.withLock { $0.readers.count } }
-    var identifier: StreamID { state.withLock { $0.identifier } }
+    public var acknowledged: UInt64 { state.withLock { $0.acknowledged } }
+    /// What all readers said, in order.
+    public var verdicts: [Verdict] { state.withLock { $0.verdicts } }
+    public var readers: Int { state.withLock { $0.readers.count } }
+    public var identifier: StreamID { state.withLock { $0.identifier } }
 
-    fileprivate func acknowledge(through sequence: UInt64) {
-        state.withLock { $0.acknowledged = max($0.acknowledged, min(sequence, $0.lastSequence)) }
+    fileprivate func note(_ verdict: Verdict) {
+        state.withLock { state in
+            state.verdicts.append(verdict)
+            switch verdict {
+            case .acknowledged(let sequence), .acknowledgedThrough(let sequence):
+                state.acknowledged = max(state.acknowledged, min(sequence, state.lastSequence))
+            case .rejected, .givenUp: break
+            }
+        }
     }
 
     private static func streamState(_ state: State) -> StreamState {
@@ -120,7 +151,9 @@ final class ScriptedBus: Bus, Sendable {
 
     // MARK: Bus
 
-    func consume(stream: String, _ configuration: ConsumerConfiguration) async throws(BusError) -> any BusConsumer {
+    public func consume(stream: String, _ configuration: ConsumerConfiguration) async throws(BusError)
+        -> any BusConsumer
+    {
         let (consumer, backlog) = state.withLock { state in
             let consumer = ScriptedConsumer(bus: self, stream: Self.streamState(state))
             state.readers.append(consumer)
@@ -131,38 +164,45 @@ final class ScriptedBus: Bus, Sendable {
         return consumer
     }
 
-    func read(stream: String, from sequence: UInt64, maximumBytes: Int) async throws(BusError) -> [StreamMessage] {
+    public func read(stream: String, from sequence: UInt64, maximumBytes: Int) async throws(BusError) -> [StreamMessage]
+    {
         state.withLock { state in
             Array(state.log.values.filter { $0.sequence >= sequence }.sorted { $0.sequence < $1.sequence }.prefix(100))
         }
     }
 
-    func streamState(_ name: String) async throws(BusError) -> StreamState { state.withLock { Self.streamState($0) } }
+    public func streamState(_ name: String) async throws(BusError) -> StreamState {
+        state.withLock { Self.streamState($0) }
+    }
 
-    func publish(_ message: BusMessage) async throws(BusError) { throw .closed }
-    func publishDurably(_ message: BusMessage) async throws(BusError) -> PublishReceipt { throw .closed }
-    func publishDurably(
+    public func publish(_ message: BusMessage) async throws(BusError) { throw .closed }
+    public func publishDurably(_ message: BusMessage) async throws(BusError) -> PublishReceipt { throw .closed }
+    public func publishDurably(
         _ message: BusMessage, completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
     ) { completion(.failure(.closed)) }
-    func publishDurably(
+    public func publishDurably(
         headers: BusHeaders, writeSubject: (inout ByteBuffer) -> Void, writePayload: (inout ByteBuffer) -> Void,
         completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
     ) { completion(.failure(.closed)) }
-    func publishNow(
+    public func publishNow(
         headers: BusHeaders, writeSubject: (inout ByteBuffer) -> Void, writePayload: (inout ByteBuffer) -> Void
     ) throws(BusError) { throw .closed }
-    func request(_ message: BusMessage, timeout: Duration) async throws(BusError) -> BusMessage { throw .closed }
-    func subscribe(_ filter: String, queueGroup: String?) async throws(BusError) -> any BusSubscription {
+    public func request(_ message: BusMessage, timeout: Duration) async throws(BusError) -> BusMessage { throw .closed }
+    public func subscribe(_ filter: String, queueGroup: String?) async throws(BusError) -> any BusSubscription {
         throw .closed
     }
-    func declareStream(_ configuration: StreamConfiguration) async throws(BusError) -> StreamState { throw .closed }
-    func consumerState(stream: String, consumer: String) async throws(BusError) -> ConsumerState { throw .closed }
-    func deleteConsumer(stream: String, consumer: String) async throws(BusError) { throw .closed }
-    func connectionEvents() -> AsyncStream<BusConnectionEvent> { AsyncStream { $0.finish() } }
-    func close() async {}
+    public func declareStream(_ configuration: StreamConfiguration) async throws(BusError) -> StreamState {
+        throw .closed
+    }
+    public func consumerState(stream: String, consumer: String) async throws(BusError) -> ConsumerState {
+        throw .closed
+    }
+    public func deleteConsumer(stream: String, consumer: String) async throws(BusError) { throw .closed }
+    public func connectionEvents() -> AsyncStream<BusConnectionEvent> { AsyncStream { $0.finish() } }
+    public func close() async {}
 }
 
-final class ScriptedConsumer: BusConsumer, Sendable {
+private final class ScriptedConsumer: BusConsumer, Sendable {
     let stream: StreamState
     let batches: AsyncThrowingStream<[StreamMessage], any Error>
     private let bus: ScriptedBus
@@ -177,9 +217,9 @@ final class ScriptedConsumer: BusConsumer, Sendable {
     fileprivate func deliver(_ messages: [StreamMessage]) { continuation.yield(messages) }
     fileprivate func end(_ error: BusError) { continuation.finish(throwing: error) }
 
-    func acknowledge(_ sequence: UInt64) { acknowledge(through: sequence) }
-    func acknowledge(through sequence: UInt64) { bus.acknowledge(through: sequence) }
-    func reject(_ sequence: UInt64, redeliverAfter: Duration) {}
-    func giveUp(_ sequence: UInt64, reason: String) {}
+    func acknowledge(_ sequence: UInt64) { bus.note(.acknowledged(sequence)) }
+    func acknowledge(through sequence: UInt64) { bus.note(.acknowledgedThrough(sequence)) }
+    func reject(_ sequence: UInt64, redeliverAfter: Duration) { bus.note(.rejected(sequence)) }
+    func giveUp(_ sequence: UInt64, reason: String) { bus.note(.givenUp(sequence)) }
     func cancel() async { continuation.finish() }
 }

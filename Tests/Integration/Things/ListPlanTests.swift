@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Core
 import HTTPKit
+import Logging
 import Postgres
 import TestKit
 import Testing
@@ -12,10 +14,9 @@ import Testing
     @Test func noListWalksTheTableOrSortsIt() async throws {
         try await withFilledStore { pool in
             for (label, list) in Self.lists {
-                var statements: [(String, SQL)] = [("page", list.page("entity.id, entity.name, entity.metadata"))]
-                if case .offset = list.query.start { statements.append(("count", list.count)) }
-                for (part, statement) in statements {
-                    let plan = try await Self.explain(statement, list, on: pool)
+                // By name one of the two sides has to be hashed or asked in the end, whatever the planner likes better.
+                for (part, statement) in Self.statements(list) where list.gathered == nil || part != "page" {
+                    let plan = try await Self.explain(statement, on: pool)
                     #expect(!plan.nodes.contains { $0.type == "Seq Scan" }, "\(label), \(part): \(plan.summary)")
                     // A merge may bring the identifiers of one channel's connections into its order.
                     let sorted = label.hasPrefix("not on") ? 0 : plan.sortedRows
@@ -29,6 +30,95 @@ import Testing
                 }
             }
         }
+    }
+
+    /// What is not connected is found in one pass through both sides, from indexes alone, however many are connected; by name, the first names are asked
+    /// before, and what was found is looked up and sorted.
+    @Test func whatIsNotConnectedIsMergedFromIndexesAlone() async throws {
+        try await withFilledStore { pool in
+            for (label, list) in Self.lists where label.hasPrefix("not on") {
+                for (part, statement) in Self.statements(list) {
+                    let plan = try await Self.explain(statement, on: pool)
+                    let joins = plan.nodes.map(\.type).filter { $0.contains("Join") || $0.contains("Loop") }
+                    switch part {
+                    case "walk":
+                        #expect(plan.fetchedRows <= 11, "\(label), \(part) looks at the table: \(plan.summary)")
+                        let scanned = plan.nodes.filter { $0.type == "Index Only Scan" }.map(\.rows).max() ?? 0
+                        #expect(scanned <= ListSQL.walkedNames + 20, "\(label) walks too far: \(plan.summary)")
+                    case "page" where list.query.order == .name: break
+                    case "out of all":
+                        #expect(joins.isEmpty && plan.fetchedRows <= 10, "\(label), \(part): \(plan.summary)")
+                    default:
+                        #expect(plan.fetchedRows <= 11, "\(label), \(part) looks at the table: \(plan.summary)")
+                        #expect(joins == ["Merge Join"], "\(label), \(part) merges nothing: \(plan.summary)")
+                        #expect(plan.sortedRows <= 11, "\(label), \(part) sorts: \(plan.summary)")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Pages by name of what is not connected, from the first names or merged, by offset and behind cursors: the same as one statement finds.
+    @Test func whatIsNotConnectedIsFoundWholeAndInOrder() async throws {
+        try await withFilledStore { pool in
+            let logger = Logger(label: "lists")
+            let bus = SocketBus.connect(SocketBusConfiguration(path: "/nowhere", name: "things"), logger: logger)
+            let store = PostgresThingsStore(pool: pool, announcer: Announcer(outbox: Outbox(pool: pool), bus: bus))
+            for channel in [1, 2, 7] {
+                for direction in ListQuery.Direction.allCases {
+                    let rows = try await pool.execute(
+                        """
+                        SELECT id FROM things WHERE domain = \(Filling.domain) AND is_enabled AND id NOT IN (
+                            SELECT thing FROM connections WHERE channel = \(Filling.channel(channel)))
+                        ORDER BY name, id
+                        """)
+                    var expected: [ThingID] = []
+                    for row in rows { expected.append(try row.decode(ThingID.self, at: 0)) }
+                    if direction == .descending { expected.reverse() }
+                    var query = ListQuery(isEnabled: true, isConnected: false, order: .name, direction: direction)
+                    query.limit = 7
+                    func found() async throws -> Listing<Thing> {
+                        try await store.things(query, on: Filling.channel(channel), in: Filling.domain, within: nil)
+                    }
+                    for offset in [
+                        0, 5, 400, 990, 1_000, 4_000, expected.count - 3, expected.count, expected.count + 1,
+                    ] {
+                        query.start = .offset(offset)
+                        let page = try await found()
+                        #expect(
+                            page.items.map(\.id) == Array(expected.dropFirst(offset).prefix(7)), "\(channel), \(offset)"
+                        )
+                        #expect(page.hasMore == (offset + 7 < expected.count), "\(channel), \(offset)")
+                        let total = try #require(page.total)
+                        #expect(total.isExact ? total.count == expected.count : total.count <= expected.count)
+                    }
+                    query.start = .offset(0)
+                    var seen: [ThingID] = []
+                    while seen.count < 30 {
+                        let page = try await found()
+                        seen += page.items.map(\.id)
+                        guard page.hasMore, let last = page.items.last else { break }
+                        let position = ListQuery.Position(
+                            name: last.attributes.name, high: last.id.high, low: last.id.low)
+                        query.start = .after(position)
+                    }
+                    #expect(seen == Array(expected.prefix(seen.count)) && seen.count >= min(30, expected.count))
+                }
+            }
+            await bus.close()
+        }
+    }
+
+    private static func statements(_ list: ListSQL) -> [(part: String, ListSQL.Statement)] {
+        let columns: SQL = "entity.id, entity.name, entity.metadata"
+        var statements = [("page", list.page(columns))]
+        if let walk = list.walk(columns) { statements.append(("walk", walk)) }
+        if let gathered = list.gathered {
+            let last = ((Filling.things - 9)...Filling.things).map(Filling.thing)
+            statements += [("gathered", gathered), ("out of all", list.page(columns, outOf: last))]
+        }
+        if case .offset = list.query.start { statements.append(("count", list.count)) }
+        return statements
     }
 
     /// Every filter in every order, on values that are common, rare, late in the order, and only another domain's.
@@ -72,10 +162,10 @@ import Testing
             let on = ListSQL.Connection(
                 entity: "connections.thing", condition: "connections.channel = \(Filling.channel(channel))")
             add("on channel \(channel)", on: on) { _ in }
-            // By name one of the two sides has to be hashed or asked, whatever the planner likes better.
-            add("not on channel \(channel)", on: on) { query in
+            add("not on channel \(channel)", on: on) { $0.isConnected = false }
+            add("not on channel \(channel), far behind", on: on) { query in
                 query.isConnected = false
-                query.order = .id
+                query.start = .offset(Filling.things / 3)
             }
         }
         add("in a group", where: ["entity.parent = ANY(\([Filling.group(123)]))"]) { _ in }
@@ -91,14 +181,11 @@ import Testing
         return lists
     }()
 
-    private static func explain(_ statement: SQL, _ list: ListSQL, on pool: PostgresPool) async throws -> Plan {
-        let explained: SQL = "EXPLAIN (ANALYZE, FORMAT JSON) \(statement)"
-        let avoidsNestedLoops = list.avoidsNestedLoops
+    private static func explain(_ statement: ListSQL.Statement, on pool: PostgresPool) async throws -> Plan {
         let text = try await pool.perform { session throws(PostgresError) in
-            try session.transaction { session throws(PostgresError) in
-                if avoidsNestedLoops { try session.executeScript("SET LOCAL enable_nestloop = off") }
-                return try session.execute(explained, prepared: false).first?.decode(PostgresJSON.self, at: 0).text
-            }
+            try session.execute(statement, prefix: "EXPLAIN (ANALYZE, FORMAT JSON) ").first?.decode(
+                PostgresJSON.self, at: 0
+            ).text
         }
         return try Plan(try JSONBody.decode(JSONValue.self, from: Array(try #require(text).utf8)))
     }

@@ -7,8 +7,11 @@ enum JournalKeys {
     static let maximumConnections = ConfigurationKey<Int>(
         "database.connections", default: 6, range: 3...64,
         help: "Connections to PostgreSQL at most: two for what is written, the others for queries.")
+    static let retentionDays = ConfigurationKey<Int>(
+        "retention.days", default: 0, range: 0...36_500,
+        help: "Days that entries are kept, by their own time and that of their recording; 0 keeps them for ever.")
 
     static let all: [any ConfigurationDeclaration] = [
-        httpPort, StandardKeys.busSocket, StandardKeys.databaseURL, maximumConnections,
+        httpPort, StandardKeys.busSocket, StandardKeys.databaseURL, maximumConnections, retentionDays,
     ]
 }

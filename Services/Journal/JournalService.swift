@@ -30,7 +30,13 @@ public enum JournalService {
             JournalRecorder(
                 bus: bus, stream: stream, store: store, metrics: metrics, logger: environment.logger("recorder"))
         }
-        return [PostgresPoolService(pool), TokenVerifierService(verifier), refusals] + recorders + [
+        let days = try configuration.required(JournalKeys.retentionDays)
+        let retention = [days].filter { $0 > 0 }.map { days in
+            JournalRetention(
+                store: store, days: days, clock: environment.clock, metrics: environment.metrics,
+                logger: environment.logger("retention"))
+        }
+        return [PostgresPoolService(pool), TokenVerifierService(verifier), refusals] + recorders + retention + [
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(JournalKeys.httpPort))

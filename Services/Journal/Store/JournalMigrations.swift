@@ -3,7 +3,7 @@ import Postgres
 
 /// The history of schema `journal`.
 enum JournalMigrations {
-    static let all = [createEntries]
+    static let all = [createEntries, removeExpired]
 
     /// What is written stays as it was written: not even this service's own role can change it by mistake. (Who owns the tables can drop them.)
     private static let createEntries = Migration(

@@ -71,6 +71,11 @@ struct PostgresJournalStore: JournalStore {
         return JournalPage(entries: entries, hasMore: rows.count > query.limit, total: total)
     }
 
+    func removeExpired(before: Int64, atMost maximum: Int) async throws -> Int {
+        let removed = try await pool.execute("SELECT remove_expired(\(before), \(Int32(clamping: maximum)))")
+        return Int(try removed.first?.decode(Int32.self, at: 0) ?? 0)
+    }
+
     // MARK: The statement's parts
 
     /// An entity's entries are found by the table of names, in their order; all others by the entries' own indexes.

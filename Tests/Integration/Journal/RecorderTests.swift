@@ -36,6 +36,8 @@ import Testing
         func page(_ query: JournalQuery, counting: Bool) async throws -> JournalPage {
             JournalPage(entries: [], hasMore: false, total: nil)
         }
+
+        func removeExpired(before: Int64, atMost maximum: Int) async throws -> Int { 0 }
     }
 
     private static func notice(from service: String = "users") throws -> ByteBuffer {

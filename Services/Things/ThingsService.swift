@@ -35,15 +35,20 @@ public enum ThingsService {
         GroupRoutes(directory: directory).add(to: http.routes)
         MemberRoutes(directory: directory).add(to: http.routes)
         GrantRoutes(directory: directory).add(to: http.routes)
+        let logger = environment.logger("start")
         return [
             PostgresPoolService(pool), announcer, TokenVerifierService(verifier), refusals, domainRoutes,
             UsersEvents(
                 bus: bus, store: store, clock: environment.clock, metrics: environment.metrics,
                 logger: environment.logger("users-events")),
-            RightsResponder(bus: bus, store: store, routes: domainRoutes, logger: environment.logger("rights")),
-            http.service(
-                host: try configuration.required(StandardKeys.httpHost),
-                port: try configuration.required(ThingsKeys.httpPort)),
+            BehindBacklog(
+                RightsResponder(bus: bus, store: store, routes: domainRoutes, logger: environment.logger("rights")),
+                bus: bus, logger: logger),
+            BehindBacklog(
+                http.service(
+                    host: try configuration.required(StandardKeys.httpHost),
+                    port: try configuration.required(ThingsKeys.httpPort)),
+                bus: bus, logger: logger),
         ]
     }
 }

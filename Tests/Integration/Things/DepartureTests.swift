@@ -143,4 +143,34 @@ import Testing
             await third.kill()
         }
     }
+
+    @Test func theFirstAnswerAfterAStartKnowsWhoLeftMeanwhile() async throws {
+        try await withThings { stack in
+            let bus = try await stack.usersBus()
+            let scene = try await Scene(stack)
+            await stack.things.kill()
+            // Behind so many that it is not followed at once.
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<300 {
+                    var other = scene.departure()
+                    (other.id, other.domain, other.user) = (.new(), .new(), .new())
+                    let event = other
+                    group.addTask { try await announce(event, on: bus) }
+                }
+                try await group.waitForAll()
+            }
+            try await announce(scene.departure(), on: bus)
+            let second = try stack.things.startAgain()
+            var first: Int?
+            try await second.wait("it answers") {
+                let status = (try? await scene.person.get(scene.paths[0]))?.status
+                // Until it has the keys with which tokens are judged, it knows nobody.
+                first = status == 401 || status == 503 ? nil : status
+                return first != nil
+            }
+            #expect(first == 404)
+            await second.kill()
+            await bus.close()
+        }
+    }
 }

@@ -86,6 +86,53 @@ import Testing
         #expect(decide(cache, request()).decision == .ask)
     }
 
+    @Test func aDisabledDomainIsRefusedForAMomentAndTakesWhatTheThingMayDo() {
+        let cache = cache()
+        let (elsewhere, bystander) = (ChannelID.new(), ThingID.new())
+        remember(in: cache, subscribe: true)
+        remember(in: cache, on: elsewhere)
+        remember(in: cache, thing: bystander, key: "another key")
+        let key = RightKey(thing: thing, channel: ChannelAddress(channel))
+        cache.rememberDisabledDomain(key, asked: cache.epoch)
+        #expect(decide(cache, request()).decision == .refused(.disabledDomain))
+        #expect(decide(cache, request(.subscribe)).decision == .refused(.disabledDomain))
+        // All of the thing's channels are in the domain, and each is asked for; others are not touched.
+        #expect(decide(cache, request(on: elsewhere)).decision == .ask)
+        guard case .allowed = decide(cache, request(key: "another key")).decision else {
+            Issue.record("another thing is refused")
+            return
+        }
+        time.advance(by: .seconds(3))
+        #expect(decide(cache, request()).decision == .ask)
+    }
+
+    @Test func aDisabledDomainIsForgottenWithEveryChange() {
+        let cache = cache()
+        let key = RightKey(thing: thing, channel: ChannelAddress(channel))
+        remember(in: cache)
+        cache.rememberDisabledDomain(key, asked: cache.epoch)
+        #expect(decide(cache, request()).decision == .refused(.disabledDomain))
+        cache.apply(RightsChange(scope: .thing(.new()), endsSessions: false))
+        #expect(decide(cache, request()).decision == .ask)
+
+        // An answer from before a change takes rights all the same, and is not remembered: the domain may have been enabled meanwhile.
+        let asked = cache.epoch
+        remember(in: cache)
+        cache.apply(RightsChange(scope: .thing(.new()), endsSessions: false))
+        cache.rememberDisabledDomain(key, asked: asked)
+        #expect(decide(cache, request()).decision == .ask)
+        #expect(cache.counts.refusals == 0)
+    }
+
+    @Test func aDisabledDomainTakesRightsThatWereNotUsedForLongToo() {
+        let cache = cache(.init(maximumEntries: 8, maximumRefusals: 100))
+        remember(in: cache)
+        // Until they are in the older half.
+        for number in 0..<2 { remember(in: cache, thing: .new(), key: "key \(number)") }
+        cache.rememberDisabledDomain(RightKey(thing: thing, channel: ChannelAddress(.new())), asked: cache.epoch)
+        #expect(decide(cache, request()).decision == .ask)
+    }
+
     @Test func aRightThatWasNotGivenIsAskedForAgainSoon() {
         let cache = cache()
         remember(in: cache, publish: false)

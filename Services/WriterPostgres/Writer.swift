@@ -40,25 +40,10 @@ struct Writer: Sendable {
     // MARK: Storing
 
     private func consume() async {
-        var backOff = BackOff()
-        while !Task.isCancelled {
-            let begin = ContinuousClock.now
-            do {
-                let consumer = try await bus.consume(stream: Streams.messages, consumerConfiguration)
-                logger.info("reading messages", metadata: ["stream": "\(consumer.stream.id)"])
-                do {
-                    try await pipeline(consumer).run()
-                } catch {
-                    await consumer.cancel()
-                    throw error
-                }
-                await consumer.cancel()
-            } catch {
-                guard !Task.isCancelled else { return }
-                logger.warning("reading messages ended; beginning again", metadata: ["error": "\(error)"])
-            }
-            if ContinuousClock.now - begin > .seconds(60) { backOff.reset() }
-            try? await Task.sleep(for: backOff.next())
+        let consumer = StreamConsumer(bus: bus, stream: Streams.messages, consumerConfiguration, logger: logger)
+        await consumer.run { consumer in
+            logger.info("reading messages", metadata: ["stream": "\(consumer.stream.id)"])
+            try await pipeline(consumer).run()
         }
     }
 

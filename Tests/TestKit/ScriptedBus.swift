@@ -26,6 +26,8 @@ public final class ScriptedBus: Bus, Sendable {
         var readers: [ScriptedConsumer] = []
         var acknowledged: UInt64 = 0
         var verdicts: [Verdict] = []
+        var closed = 0
+        var refusals = 0
         var delivers = true
     }
 
@@ -76,6 +78,9 @@ public final class ScriptedBus: Bus, Sendable {
         reader.deliver(messages)
     }
 
+    /// The next readers find no connection.
+    public func refuseReaders(_ count: Int) { state.withLock { $0.refusals = count } }
+
     public func holdDeliveries() { state.withLock { $0.delivers = false } }
 
     /// The record is lost to corruption.
@@ -124,10 +129,14 @@ public final class ScriptedBus: Bus, Sendable {
     }
 
     public var acknowledged: UInt64 { state.withLock { $0.acknowledged } }
+    /// How many readers were closed.
+    public var closed: Int { state.withLock { $0.closed } }
     /// What all readers said, in order.
     public var verdicts: [Verdict] { state.withLock { $0.verdicts } }
     public var readers: Int { state.withLock { $0.readers.count } }
     public var identifier: StreamID { state.withLock { $0.identifier } }
+
+    fileprivate func readerClosed() { state.withLock { $0.closed += 1 } }
 
     fileprivate func note(_ verdict: Verdict) {
         state.withLock { state in
@@ -154,6 +163,11 @@ public final class ScriptedBus: Bus, Sendable {
     public func consume(stream: String, _ configuration: ConsumerConfiguration) async throws(BusError)
         -> any BusConsumer
     {
+        let isRefused = state.withLock { state in
+            defer { state.refusals = max(0, state.refusals - 1) }
+            return state.refusals > 0
+        }
+        guard !isRefused else { throw .disconnected }
         let (consumer, backlog) = state.withLock { state in
             let consumer = ScriptedConsumer(bus: self, stream: Self.streamState(state))
             state.readers.append(consumer)
@@ -221,5 +235,8 @@ private final class ScriptedConsumer: BusConsumer, Sendable {
     func acknowledge(through sequence: UInt64) { bus.note(.acknowledgedThrough(sequence)) }
     func reject(_ sequence: UInt64, redeliverAfter: Duration) { bus.note(.rejected(sequence)) }
     func giveUp(_ sequence: UInt64, reason: String) { bus.note(.givenUp(sequence)) }
-    func cancel() async { continuation.finish() }
+    func cancel() async {
+        continuation.finish()
+        bus.readerClosed()
+    }
 }

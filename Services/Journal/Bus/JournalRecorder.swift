@@ -24,29 +24,9 @@ struct JournalRecorder: Service, CustomStringConvertible {
     var description: String { "recorder of \(stream)" }
 
     func run() async throws {
-        await cancelWhenGracefulShutdown { await record() }
-    }
-
-    private func record() async {
-        var backOff = BackOff()
-        while !Task.isCancelled {
-            let begin = ContinuousClock.now
-            do {
-                let consumer = try await bus.consume(stream: stream, Self.configuration)
-                do {
-                    for try await batch in consumer.batches { try await take(batch, from: consumer) }
-                } catch {
-                    await consumer.cancel()
-                    throw error
-                }
-                await consumer.cancel()
-            } catch {
-                guard !Task.isCancelled else { return }
-                logger.warning(
-                    "reading ended; beginning again", metadata: ["stream": "\(stream)", LogKey.error: "\(error)"])
-            }
-            if ContinuousClock.now - begin > .seconds(60) { backOff.reset() }
-            try? await Task.sleep(for: backOff.next())
+        let consumer = StreamConsumer(bus: bus, stream: stream, Self.configuration, logger: logger)
+        await cancelWhenGracefulShutdown {
+            await consumer.forEachBatch { batch, consumer in try await take(batch, from: consumer) }
         }
     }
 

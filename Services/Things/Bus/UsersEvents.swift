@@ -60,30 +60,14 @@ struct UsersEvents: Service, CustomStringConvertible {
     }
 
     private func follow() async {
-        var backOff = BackOff()
-        while !Task.isCancelled {
-            let begin = ContinuousClock.now
-            do {
-                let consumer = try await bus.consume(
-                    stream: Streams.events,
-                    ConsumerConfiguration(
-                        name: Streams.thingsConsumer, filter: Subjects.usersEvents,
-                        maximumUnacknowledgedMessages: Self.window, acknowledgeWaitMilliseconds: 300_000))
-                do {
-                    for try await batch in consumer.batches {
-                        for message in batch { try await handle(message, from: consumer) }
-                    }
-                } catch {
-                    await consumer.cancel()
-                    throw error
-                }
-                await consumer.cancel()
-            } catch {
-                guard !Task.isCancelled else { return }
-                logger.warning("events of users are not heard; beginning again", metadata: [LogKey.error: "\(error)"])
-            }
-            if ContinuousClock.now - begin > .seconds(60) { backOff.reset() }
-            try? await Task.sleep(for: backOff.next())
+        let consumer = StreamConsumer(
+            bus: bus, stream: Streams.events,
+            ConsumerConfiguration(
+                name: Streams.thingsConsumer, filter: Subjects.usersEvents, maximumUnacknowledgedMessages: Self.window,
+                acknowledgeWaitMilliseconds: 300_000),
+            logger: logger)
+        await consumer.forEachBatch { batch, consumer in
+            for message in batch { try await handle(message, from: consumer) }
         }
     }
 

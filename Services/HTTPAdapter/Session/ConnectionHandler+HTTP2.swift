@@ -20,7 +20,9 @@ extension ConnectionHandler {
                 loop.replace(self, by: connection)
                 pipeline.removeHandler(arrival, promise: nil)
                 pipeline.removeHandler(self, promise: nil)
-                try pipeline.addHandlers([FlushGathering(), connection.makeFraming(), connection])
+                try pipeline.addHandlers([
+                    FlushGathering(), StreamAllowance(loop.limits.maximumStreams), connection.makeFraming(), connection,
+                ])
                 pipeline.fireChannelRead(NIOAny(arrival.takeHeld()))
                 pipeline.fireChannelReadComplete()
                 pipeline.read()

@@ -16,8 +16,10 @@ struct ConnectionLimits: Sendable {
     /// most, the true bound is this plus 64 KiB / 30 B (the shortest request) ≈ 2,200, refused ones of the smallest kind included.
     var maximumPipelined = 64
     /// Streams that an HTTP/2 connection may have open at a time (SETTINGS_MAX_CONCURRENT_STREAMS). Each counts among ``maximumConnections`` besides, as its
-    /// requests and its queue cost what a connection's do.
+    /// requests and its queue cost what a connection's do. One more is refused (REFUSED_STREAM).
     var maximumStreams = 128
+    /// Streams that an HTTP/2 connection may have refused in its life; then it ends (ENHANCE_YOUR_CALM). One that keeps to what it was told has none.
+    var maximumRefusedStreams = 256
     /// Bytes of request bodies that an HTTP/2 connection may send before it is told that they were taken: one payload of the largest size.
     var connectionWindowBytes = 1 << 20
     /// Bytes of a refused request's body that are read past so that the connection can go on; beyond, it is closed.

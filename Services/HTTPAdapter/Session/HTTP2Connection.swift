@@ -14,6 +14,7 @@ final class HTTP2Connection: ChannelDuplexHandler, ServedConnection {
     private let loop: IngestLoop
     private var context: ChannelHandlerContext?
     private var openStreams = 0
+    private var refusedStreams = 0
     private var isClosed = false
     private var isDraining = false
     /// What came is not HTTP/2, or too much of it: said once, whatever else comes behind.
@@ -40,11 +41,18 @@ final class HTTP2Connection: ChannelDuplexHandler, ServedConnection {
     }
 
     private func begin(_ stream: any Channel) throws {
+        guard openStreams < loop.limits.maximumStreams else { return try refuse(stream) }
         openStreams += 1
         stream.closeFuture.assumeIsolated().whenComplete { [self] _ in streamEnded() }
         try stream.pipeline.syncOperations.addHandlers([
             StreamDecoder(), ConnectionHandler(loop: loop, carrier: .stream),
         ])
+    }
+
+    private func refuse(_ stream: any Channel) throws {
+        loop.metrics.count(refused: "too-many-streams")
+        try stream.pipeline.syncOperations.addHandler(SurplusStream())
+        refusedStreams += 1
     }
 
     private func streamEnded() {
@@ -91,6 +99,15 @@ final class HTTP2Connection: ChannelDuplexHandler, ServedConnection {
     /// Frames of the connection itself (SETTINGS, PING, GOAWAY); NIO has done what they ask.
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        guard refusedStreams > loop.limits.maximumRefusedStreams, !isBroken else { return }
+        isBroken = true
+        loop.metrics.count(refused: "http2-connection")
+        goAway(.enhanceYourCalm)
+        close()
+    }
+
     func read(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             context.read()
@@ -128,9 +145,9 @@ final class HTTP2Connection: ChannelDuplexHandler, ServedConnection {
         if openStreams == 0 { close() }
     }
 
-    private func goAway() {
+    private func goAway(_ code: HTTP2ErrorCode = .noError) {
         guard let context else { return }
-        let payload = HTTP2Frame.FramePayload.goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil)
+        let payload = HTTP2Frame.FramePayload.goAway(lastStreamID: .maxID, errorCode: code, opaqueData: nil)
         context.writeAndFlush(wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: payload)), promise: nil)
     }
 

@@ -11,9 +11,17 @@ final class HTTP2Client: @unchecked Sendable {
         var flags: UInt8
         var stream: UInt32
         var payload: [UInt8]
+        /// Of HEADERS.
+        var fields: HPACKHeaders = [:]
 
-        /// Of GOAWAY; 0xFFFF where there is none.
-        var errorCode: Int { type == goAway && payload.count >= 8 ? Int(payload[7]) : 0xFFFF }
+        /// Of GOAWAY and RST_STREAM; 0xFFFF where there is none.
+        var errorCode: Int {
+            switch type {
+            case goAway where payload.count >= 8: Int(payload[7])
+            case reset where payload.count == 4: Int(payload[3])
+            default: 0xFFFF
+            }
+        }
     }
 
     /// What a stream was answered with.
@@ -98,7 +106,12 @@ final class HTTP2Client: @unchecked Sendable {
         let head = try connection.read(9)
         let length = head[..<3].reduce(0) { $0 << 8 | Int($1) }
         let stream = head[5...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) } & 0x7FFF_FFFF
-        let frame = Frame(type: head[3], flags: head[4], stream: stream, payload: try connection.read(length))
+        var frame = Frame(type: head[3], flags: head[4], stream: stream, payload: try connection.read(length))
+        if frame.type == Self.headers {
+            // In the order in which they come, whoever waits for them: HPACK has one state for all streams.
+            var buffer = ByteBuffer(bytes: frame.payload)
+            frame.fields = try decoder.decodeHeaders(from: &buffer)
+        }
         if frame.type == Self.settings, frame.flags & 1 == 0 { try send(Self.settings, 1, 0, []) }
         return frame
     }
@@ -122,19 +135,16 @@ final class HTTP2Client: @unchecked Sendable {
         guard frame.type == Self.headers else {
             throw RawConnection.Failure.endedBefore("HEADERS", received: "\(frame)")
         }
-        var buffer = ByteBuffer(bytes: frame.payload)
-        return try decoder.decodeHeaders(from: &buffer)
+        return frame.fields
     }
 
-    /// A whole response. Streams must be read in the order in which they are answered: HPACK has one state for all.
+    /// A whole response.
     func response(_ stream: UInt32) throws -> Response {
         var response = Response()
         while true {
             let frame = try next(stream)
             switch frame.type {
-            case Self.headers:
-                var buffer = ByteBuffer(bytes: frame.payload)
-                response.fields = try decoder.decodeHeaders(from: &buffer)
+            case Self.headers: response.fields = frame.fields
             case Self.data:
                 response.body += frame.payload
                 if !frame.payload.isEmpty {
@@ -146,6 +156,17 @@ final class HTTP2Client: @unchecked Sendable {
             }
             if frame.flags & Self.endStream != 0 { return response }
         }
+    }
+
+    /// What the server has announced, by identifier (RFC 9113 section 6.5.2): the first frame that it sends.
+    func announced() throws -> [UInt16: UInt32] {
+        if !waiting.contains(where: { $0.type == Self.settings }) { waiting.append(try receive()) }
+        var bytes = ByteBuffer(bytes: waiting.first { $0.type == Self.settings }?.payload ?? [])
+        var announced: [UInt16: UInt32] = [:]
+        while let (identifier, value) = bytes.readMultipleIntegers(as: (UInt16, UInt32).self) {
+            announced[identifier] = value
+        }
+        return announced
     }
 
     /// Reads to the end of the connection.

@@ -6,6 +6,9 @@ import Testing
 
 /// `deploy/local/run`, which `make run` calls, on ports and in a data folder of its own.
 final class LocalRun: Sendable {
+    /// The soft limit of descriptors with which ``start(as:)`` begins.
+    static let loginDescriptors = 1_024
+
     let data: TemporaryDirectory
     let port: Int
     let tlsPort: Int
@@ -28,11 +31,14 @@ final class LocalRun: Sendable {
         self.environment = environment
     }
 
-    /// Starts it and waits until it says that all is up.
+    /// Starts it and waits until it says that all is up. It begins with the few descriptors of a login shell.
     ///
     /// - Parameter user: nil for the user that runs the tests; else a user to change to, when the tests run as root.
     func start(as user: String? = nil) async throws -> ServiceProcess {
-        var command = [Repository.file("deploy/local/run"), "--binaries", Executables.directory]
+        var command = [
+            try Executables.system("prlimit"), "--nofile=\(Self.loginDescriptors):", "--",
+            Repository.file("deploy/local/run"), "--binaries", Executables.directory,
+        ]
         if let user {
             let group = try #require(getpwnam(user)).pointee.pw_gid
             command = ["--reuid", user, "--regid", String(group), "--clear-groups", "--"] + command

@@ -23,6 +23,7 @@ import Testing
         #expect(output.contains("\nHTTP/2 200\n"), "\(output)")
         #expect(!output.contains("martlet: "), "\(output)")
 
+        try everythingMayOpenEnough(run)
         try await documentsAreThereToBrowse(run)
         try await bothWaysThroughTheFrontDoor(run)
         try await killsComeBack(run, process)

@@ -5,7 +5,7 @@ import NIOPosix
 import Synchronization
 import TestKit
 
-/// Thousands of live connections of this process to one adapter, on one thread: what they get, and how late.
+/// Thousands of live subscribers of this process, on one thread: what they get, and how late.
 final class LiveSubscribers: Sendable {
     enum Kind: CaseIterable {
         case webSocket
@@ -29,42 +29,70 @@ final class LiveSubscribers: Sendable {
 
     func reset() { tally.withLock { $0 = Tally() } }
 
-    /// Opens so many, a hundred at a time.
+    /// Opens so many connections, a hundred at a time.
     ///
-    /// - Parameter reads: false for those that never read anything behind the handshake.
+    /// - Parameters:
+    ///   - reads: false for those that never read anything behind the handshake.
+    ///   - addresses: of this machine, from which they come in turn; none: the system chooses.
     func open(
-        _ count: Int, _ kind: Kind, port: Int, device: Stack.Device, reads: Bool
+        _ count: Int, _ kind: Kind, port: Int, device: Stack.Device, reads: Bool, from addresses: [String] = []
     ) async throws {
-        var rest = count
-        while rest > 0 {
-            let step = min(rest, 100)
-            rest -= step
+        var next = 0
+        while next < count {
+            let numbers = next..<min(next + 100, count)
+            next = numbers.upperBound
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<step {
-                    group.addTask { try await self.open(kind, port: port, device: device, reads: reads) }
+                for number in numbers {
+                    let address = addresses.isEmpty ? nil : addresses[number % addresses.count]
+                    group.addTask { try await self.open(kind, port: port, device: device, reads: reads, from: address) }
                 }
                 try await group.waitForAll()
             }
         }
     }
 
-    private func open(_ kind: Kind, port: Int, device: Stack.Device, reads: Bool) async throws {
-        let opened = group.next().makePromise(of: Void.self)
+    private func open(_ kind: Kind, port: Int, device: Stack.Device, reads: Bool, from address: String?) async throws {
         let request = Self.request(kind, device)
-        let channel = try await ClientBootstrap(group: group)
-            .channelOption(.socketOption(.so_rcvbuf), value: reads ? 64 << 10 : 4 << 10)
+        try await connect(port: port, receiveBufferBytes: reads ? 64 << 10 : 4 << 10, from: address) { opened in
+            LiveSubscriber(request: request, opened: opened, reads: reads) { [self] in take($0) }
+        }
+    }
+
+    /// Opens one connection of HTTP/2 with a stream for each plan.
+    ///
+    /// - Parameter readsSocket: false for one that never reads anything once all its streams are open.
+    func openStreams(_ plans: [StreamSubscribers.Plan], port: Int, readsSocket: Bool) async throws {
+        try await connect(port: port, receiveBufferBytes: readsSocket ? 256 << 10 : 4 << 10, from: nil) { opened in
+            StreamSubscribers(plans, readsSocket: readsSocket, opened: opened) { [self] in take($0) }
+        }
+    }
+
+    private func connect(
+        port: Int, receiveBufferBytes: Int, from address: String?,
+        _ makeHandler: @escaping @Sendable (EventLoopPromise<Void>) -> some ChannelHandler
+    ) async throws {
+        let opened = group.next().makePromise(of: Void.self)
+        var bootstrap = ClientBootstrap(group: group)
+            .channelOption(.socketOption(.so_rcvbuf), value: .init(receiveBufferBytes))
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        Subscriber(request: request, opened: opened, reads: reads) { [self] in take($0) })
+                    try channel.pipeline.syncOperations.addHandler(makeHandler(opened))
                 }
-            }.connect(host: "127.0.0.1", port: port).get()
+            }
+        if let address { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: address, port: 0)) }
+        let channel: any Channel
+        do {
+            channel = try await bootstrap.connect(host: "127.0.0.1", port: port).get()
+        } catch {
+            opened.fail(error)
+            throw error
+        }
         channels.withLock { $0.append(channel) }
         try await opened.futureResult.get()
     }
 
-    private func take(_ report: Subscriber.Report) {
+    private func take(_ report: LiveReport) {
         tally.withLock { tally in
             switch report {
             case .messages(let latencies):
@@ -89,100 +117,4 @@ final class LiveSubscribers: Sendable {
         case .events: return head + "Accept: text/event-stream\r\n\r\n"
         }
     }
-}
-
-/// One connection. Messages carry `"t":<monotonic nanoseconds>,`, which is looked for; pings are answered.
-private final class Subscriber: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    enum Report {
-        case messages([Float])
-        case ended
-    }
-
-    private static let mark = Array(#""t":"#.utf8)
-
-    private let request: String
-    private let reads: Bool
-    private let report: @Sendable (Report) -> Void
-    private var opened: EventLoopPromise<Void>?
-    /// What may be the beginning of a mark or of its number.
-    private var tail: [UInt8] = []
-
-    init(
-        request: String, opened: EventLoopPromise<Void>, reads: Bool, report: @escaping @Sendable (Report) -> Void
-    ) {
-        self.request = request
-        self.opened = opened
-        self.reads = reads
-        self.report = report
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: request)), promise: nil)
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let now = DispatchTime.now().uptimeNanoseconds
-        let bytes = unwrapInboundIn(data)
-        if let opened {
-            self.opened = nil
-            let head = String(decoding: bytes.readableBytesView.prefix(12), as: UTF8.self)
-            if head.hasSuffix(" 101") || head.hasSuffix(" 200") {
-                opened.succeed()
-            } else {
-                opened.fail(BenchmarkFailure(description: "a connection was refused: \(head)"))
-            }
-            if !reads { _ = context.channel.setOption(.autoRead, value: false) }
-        }
-        // A ping without content; it may be told from a message's bytes here, because those are text.
-        if bytes.readableBytesView.suffix(2).elementsEqual([0x89, 0x00]) {
-            context.writeAndFlush(
-                wrapOutboundOut(ByteBuffer(bytes: [0x8A, 0x80, 0, 0, 0, 0])), promise: nil)
-        }
-        let latencies = marks(in: bytes, now)
-        if !latencies.isEmpty { report(.messages(latencies)) }
-    }
-
-    private func marks(in bytes: ByteBuffer, _ now: UInt64) -> [Float] {
-        var text = tail
-        text += bytes.readableBytesView
-        var latencies: [Float] = []
-        var offset = 0
-        var kept = max(0, text.count - Self.mark.count + 1)
-        text.withUnsafeBufferPointer { text in
-            while offset + Self.mark.count <= text.count {
-                guard text[offset] == Self.mark[0], text[offset + 1] == Self.mark[1], text[offset + 2] == Self.mark[2],
-                    text[offset + 3] == Self.mark[3]
-                else {
-                    offset += 1
-                    continue
-                }
-                var number: UInt64 = 0
-                var end = offset + Self.mark.count
-                while end < text.count, text[end] &- 48 < 10 {
-                    number = number &* 10 &+ UInt64(text[end] - 48)
-                    end += 1
-                }
-                guard end < text.count else {
-                    kept = offset
-                    return
-                }
-                latencies.append(Float(now &- number) / 1_000)
-                offset = end
-                kept = max(kept, offset)
-            }
-        }
-        tail = Array(text[min(kept, text.count)...])
-        return latencies
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        opened?.fail(BenchmarkFailure(description: "a connection was closed before it was open"))
-        opened = nil
-        if reads { report(.ended) }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

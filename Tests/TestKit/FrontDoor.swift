@@ -8,14 +8,16 @@ public final class FrontDoor: Sendable {
     public var url: String { "http://127.0.0.1:\(port)" }
     private let process: ServiceProcess
 
-    public static func start(_ stack: Stack) async throws -> FrontDoor {
-        let door = try FrontDoor(stack)
+    /// - Parameter workers: false for one process; true for a master and the workers of the configuration, as `make run` and compose have it: one process may
+    ///   not have enough descriptors for thousands of connections.
+    public static func start(_ stack: Stack, workers: Bool = false) async throws -> FrontDoor {
+        let door = try FrontDoor(stack, workers: workers)
         let client = HTTPClient(port: door.port)
         try await door.process.wait("the front door answers") { (try? await client.get("/health"))?.status == 200 }
         return door
     }
 
-    private init(_ stack: Stack) throws {
+    private init(_ stack: Stack, workers: Bool) throws {
         port = try FreePort.next()
         let folder = stack.directory.file("nginx")
         try FileManager.default.createDirectory(atPath: "\(folder)/temp", withIntermediateDirectories: true)
@@ -27,8 +29,8 @@ public final class FrontDoor: Sendable {
                 atPath: Repository.file("deploy/nginx/\(name)"), toPath: "\(folder)/\(name)")
         }
         let user = geteuid() == 0 ? "user root;\n" : ""
-        // One process: workers would outlive a master that is killed.
-        try write("main.conf", "pid \(folder)/nginx.pid;\nerror_log stderr warn;\nmaster_process off;\n\(user)")
+        let master = workers ? "" : "master_process off;\n"
+        try write("main.conf", "pid \(folder)/nginx.pid;\nerror_log stderr warn;\n\(master)\(user)")
         let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         try write("http.conf", kinds.map { "\($0)_temp_path \(folder)/temp/\($0);\n" }.joined())
         try write("listen.conf", "listen 127.0.0.1:\(port);\n")
@@ -41,10 +43,27 @@ public final class FrontDoor: Sendable {
                 """
         }
         try write("upstreams.conf", upstreams.joined())
+        // Workers outlive a master that is killed, so when this process ends a master is asked to end.
         process = try ServiceProcess(
-            program: Executables.system("nginx"),
-            arguments: ["-e", "stderr", "-p", "\(folder)/", "-c", "martlet.conf"], environment: [:],
-            log: stack.directory.file("nginx.log"))
+            program: Executables.system("setpriv"),
+            arguments: [
+                "--pdeathsig", workers ? "TERM" : "KILL", "--", Executables.system("nginx"), "-e", "stderr",
+                "-p", "\(folder)/", "-c", "martlet.conf",
+            ], environment: [:], log: stack.directory.file("nginx.log"))
+    }
+
+    deinit {
+        guard process.isRunning else { return }
+        let workers = processIdentifiers.dropFirst()
+        process.signal(SIGKILL)
+        for worker in workers { kill(worker, SIGKILL) }
+    }
+
+    /// The one process, or the master and its workers.
+    public var processIdentifiers: [Int32] {
+        let master = process.processIdentifier
+        let children = try? String(contentsOfFile: "/proc/\(master)/task/\(master)/children", encoding: .utf8)
+        return [master] + (children ?? "").split(separator: " ").compactMap { Int32($0) }
     }
 
     /// Ends it; whoever asks then gets no answer at all.

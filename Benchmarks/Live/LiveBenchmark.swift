@@ -36,7 +36,7 @@ struct LiveBenchmark {
                 progress("live: \(part.rawValue): run \(run) of \(options.runs)")
                 let measurement = LiveMeasurement(
                     part: part, subscribers: subscribers, slow: slow, messagesPerSecond: messagesPerSecond,
-                    seconds: options.seconds(default: 10))
+                    seconds: options.seconds(default: 20))
                 tables.add(try await measurement.run(), of: measurement)
             }
         }

@@ -15,7 +15,8 @@ struct LiveTables {
         title: "Subscribers that do not read",
         columns: ["", "cut off (slow-consumer)", "most that waited for them MiB"])
 
-    var all: [ResultTable] { [memory, delivery, cutOff] }
+    /// Those that have rows.
+    var all: [ResultTable] { [memory, delivery, cutOff].filter { !$0.rows.isEmpty } }
 
     /// One run more.
     mutating func add(_ figures: LiveMeasurement.Figures, of measurement: LiveMeasurement) {

@@ -20,7 +20,7 @@ struct MartletCommand: AsyncParsableCommand {
             Things and channels go by identifier or name. Every command takes --json and --help.
 
             Environment: MARTLET_URL (the front door, \(ServerAddress.local) unless the profile says otherwise), MARTLET_PROFILE, \
-            MARTLET_KEY (a thing's key), MARTLET_TOKEN (an access token, instead of a login), NO_COLOR.
+            MARTLET_KEY (a thing's key), MARTLET_TOKEN (an access token or a key, instead of a login), NO_COLOR.
 
             Exit codes:
 
@@ -38,7 +38,13 @@ struct MartletCommand: AsyncParsableCommand {
                 name: "What there is",
                 subcommands: [
                     ThingsCommand.self, ChannelsCommand.self, ConnectCommand.self, DisconnectCommand.self,
-                    DomainsCommand.self, UsersCommand.self,
+                    GroupsCommand.self,
+                ]),
+            CommandGroup(
+                name: "Who may do what",
+                subcommands: [
+                    DomainsCommand.self, MembersCommand.self, RolesCommand.self, UserGroupsCommand.self,
+                    InvitationsCommand.self, UsersCommand.self,
                 ]),
             CommandGroup(
                 name: "Messages",

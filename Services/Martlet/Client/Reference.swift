@@ -12,7 +12,7 @@ enum Reference {
         let entities = list?.elements ?? []
         let exact = entities.filter { entity in
             entity["route"]?.text == text || entity["name"]?.text == text
-                || entity["credentials"]?["identity"]?.text == text
+                || entity["credentials"]?["identity"]?.text?.lowercased() == text.lowercased()
         }
         // A route is unique and was chosen as an identifier; a name may happen to be the same.
         let byRoute = exact.filter { $0["route"]?.text == text }
@@ -67,11 +67,24 @@ extension CommandContext {
     }
 
     private func entity(_ text: String, kind: String) async throws -> String {
-        if let identifier = Reference.identifier(text) { return identifier }
         // The filter is by a part of the name, whatever its case; domains are few, and are found by their routes too.
         let name: [(name: String, value: String)] = kind == "domain" ? [] : [("name", text)]
-        let list = EntityList(path: "/\(kind)s", member: "\(kind)s", filters: name + [("status", "all")])
+        return try await find(
+            text, kind: kind, path: "/\(kind)s", member: "\(kind)s", filters: name + [("status", "all")])
+    }
+
+    /// The identifier of the one entity of a list that a person means.
+    ///
+    /// - Parameters:
+    ///   - kind: what one is called, as the command that lists them is but for its `s`.
+    ///   - member: what the list is called in the document.
+    ///   - filters: which narrow the list without leaving out what is meant.
+    func find(
+        _ text: String, kind: String, path: String, member: String, filters: [(name: String, value: String)] = []
+    ) async throws -> String {
+        if let identifier = Reference.identifier(text) { return identifier }
+        let list = EntityList(path: path, member: member, filters: filters)
         let found = try await list.load(limit: 10_000) { try await person($0) }
-        return try Reference.match(text, in: found["\(kind)s"], kind: kind)
+        return try Reference.match(text, in: found[member], kind: kind)
     }
 }

@@ -11,6 +11,7 @@ struct ChannelsCommand: AsyncParsableCommand {
             """,
         subcommands: [
             List.self, Create.self, View.self, Update.self, Delete.self, Enable.self, Disable.self, Connected.self,
+            Share<SharedChannel>.self, Unshare<SharedChannel>.self, Shares<SharedChannel>.self,
         ], defaultSubcommand: List.self)
 
     struct List: ClientCommand {

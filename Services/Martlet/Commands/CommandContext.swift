@@ -3,13 +3,15 @@ import Foundation
 
 /// What a command works with: the server, who one is there, where to write.
 struct CommandContext: Sendable {
-    let console: Console
+    var console: Console
     let client: APIClient
     let store: ProfileStore
     let profileName: String
     let environment: [String: String]
     /// Of certificates, a file; see ``APIClient``.
     let authorities: String?
+    /// Asks for what must not be seen; see ``PasswordPrompt/read(_:fromStandardInput:)``.
+    var secret: @Sendable (_ prompt: String, _ fromStandardInput: Bool) throws -> String = PasswordPrompt.read
 
     /// - Parameter connections: to the server, at most.
     init(
@@ -34,7 +36,7 @@ struct CommandContext: Sendable {
         client = try APIClient(address: address, connections: connections, authorities: authorities)
     }
 
-    private static func variable(_ name: String, _ environment: [String: String]) -> String? {
+    static func variable(_ name: String, _ environment: [String: String]) -> String? {
         environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
@@ -52,7 +54,7 @@ struct CommandContext: Sendable {
     /// Whether ``person(_:)`` can work at all, without asking the server.
     var hasLogin: Bool {
         if Self.variable("MARTLET_TOKEN", environment) != nil { return true }
-        return ((try? profile()) ?? nil)?.refreshToken != nil
+        return ((try? profile()) ?? nil)?.isLoggedIn == true
     }
 
     /// Sends a request with the login's token; exchanges it once if it is refused.
@@ -75,7 +77,7 @@ struct CommandContext: Sendable {
     }
 
     private func personToken() async throws -> String {
-        if try profile() == nil, let stored = try store.load(profileName), stored.refreshToken != nil {
+        if try profile() == nil, let stored = try store.load(profileName), stored.isLoggedIn {
             throw CommandFailure(
                 .notAuthenticated, "profile '\(profileName)' is logged in at \(stored.url), not at \(client.address)",
                 advice: "martlet login --url \(client.address) --profile <another name>", reason: "not-logged-in")

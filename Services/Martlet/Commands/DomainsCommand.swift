@@ -53,9 +53,17 @@ struct DomainsCommand: AsyncParsableCommand {
         @OptionGroup var options: GlobalOptions
 
         func execute(_ context: CommandContext) async throws {
-            guard let identity = try context.profile()?.identity else { throw context.session.notLoggedIn }
+            let profile = try context.profile()
+            guard profile?.apiKey == nil else {
+                throw CommandFailure(
+                    .refused,
+                    "profile '\(context.profileName)' is logged in by a key, which is good in one domain only",
+                    advice: "martlet login --key with a key of the other, or martlet login --domain <domain>",
+                    reason: "key-has-a-domain")
+            }
+            guard let identity = profile?.identity else { throw context.session.notLoggedIn }
             let identifier = try await context.domain(domain)
-            let secret = try PasswordPrompt.read("Password of \(identity): ", fromStandardInput: passwordStdin)
+            let secret = try context.secret("Password of \(identity): ", passwordStdin)
             try await Login(context: context, identity: identity, secret: secret).run(domain: identifier)
         }
     }

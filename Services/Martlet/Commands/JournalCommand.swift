@@ -25,26 +25,19 @@ struct JournalCommand: ClientCommand {
     var address: String?
     @Flag(help: "Only what you did yourself, wherever.")
     var mine = false
-    @Option(help: "How many at most.")
-    var limit = 50
-    @Option(help: "How many to pass over.")
-    var offset = 0
+    @OptionGroup var page: PageOptions
     @OptionGroup var options: GlobalOptions
 
     func validate() throws {
-        guard (1...100_000).contains(limit) else { throw ValidationError("--limit must be from 1 to 100000.") }
-        guard offset >= 0 else { throw ValidationError("--offset must not be negative.") }
         if mine && user != nil { throw ValidationError("--mine and --user exclude each other.") }
     }
 
     func execute(_ context: CommandContext) async throws {
         let filters = [
             ("entity_id", entity), ("user", user), ("operation", operation), ("result", result), ("address", address),
-        ].compactMap { name, value in value.map { (name: name, value: $0) } }
-        let list = EntityList(path: try await path(context), member: "journals", filters: filters)
+        ]
         context.show(
-            try await list.load(offset: offset, limit: limit) { try await context.person($0) }, "journals",
-            Self.columns)
+            try await page.load(path(context), "journals", filters: filters, context), "journals", Self.columns)
     }
 
     private func path(_ context: CommandContext) async throws -> String {

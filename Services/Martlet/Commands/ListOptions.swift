@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 
-/// Which part of a list is shown.
+/// Which part of a list of entities is shown.
 struct ListOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only those whose name contains this.", valueName: "text"))
     var name: String?
@@ -11,27 +11,13 @@ struct ListOptions: ParsableArguments {
     var metadata: String?
     @Option(help: ArgumentHelp("enabled, disabled or all.", valueName: "status"))
     var status: String?
-    @Option(help: "How many at most.")
-    var limit = 100
-    @Option(help: "How many to pass over.")
-    var offset = 0
+    @OptionGroup var page: PageOptions
 
-    func validate() throws {
-        guard (1...100_000).contains(limit) else { throw ValidationError("--limit must be from 1 to 100000.") }
-        guard offset >= 0 else { throw ValidationError("--offset must not be negative.") }
-    }
-
-    private var filters: [(name: String, value: String)] {
-        [("name", name), ("tag", tag), ("metadata", metadata), ("status", status)]
-            .compactMap { name, value in value.map { (name, $0) } }
-    }
-
-    /// Reads pages of a list until it has as many as asked for.
-    ///
-    /// - Parameter member: what the list is called in the document.
-    /// - Returns: `{total, offset, <member>: […]}`, one document however many pages it took.
-    func load(_ path: String, _ member: String, _ context: CommandContext) async throws -> JSONValue {
-        let list = EntityList(path: path, member: member, filters: filters)
-        return try await list.load(offset: offset, limit: limit) { try await context.person($0) }
+    /// As ``PageOptions/load(_:_:filters:_:)``, with these filters and perhaps further ones.
+    func load(
+        _ path: String, _ member: String, filters: [(name: String, value: String?)] = [], _ context: CommandContext
+    ) async throws -> JSONValue {
+        let own = [("name", name), ("tag", tag), ("metadata", metadata), ("status", status)]
+        return try await page.load(path, member, filters: own + filters, context)
     }
 }

@@ -6,7 +6,8 @@ struct LogoutCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "logout", abstract: "End the session, here and on the server.",
         discussion:
-            "Things' keys stay in the profile, because the server cannot show them again; --keys forgets them too.")
+            "Things' keys stay in the profile, because the server cannot show them again; --keys forgets them too. Where you are logged in by a key, it is forgotten here and stays good: martlet keys revoke ends it."
+    )
 
     @OptionGroup var options: GlobalOptions
     @Flag(help: "Forget the stored keys of things.")
@@ -14,17 +15,17 @@ struct LogoutCommand: ClientCommand {
 
     func execute(_ context: CommandContext) async throws {
         // Before the session is gone here, it is gone there: a copy of the tokens must not outlive the logout.
-        guard let refresh = try context.profile()?.refreshToken else { throw context.session.notLoggedIn }
-        try await TokenPair.revoke(refresh: refresh, context.client)
+        guard let profile = try context.profile(), profile.isLoggedIn else { throw context.session.notLoggedIn }
+        if let refresh = profile.refreshToken { try await TokenPair.revoke(refresh: refresh, context.client) }
         try await context.store.update(context.profileName) { profile in
-            profile?.accessToken = nil
-            profile?.refreshToken = nil
+            profile?.forgetLogin()
             if keys { profile?.keys = [] }
         }
         if context.console.isJSON {
             context.console.print(.document([("profile", .string(context.profileName)), ("logged_in", .bool(false))]))
         } else {
             context.console.print("Logged out.")
+            if profile.apiKey != nil { context.console.note("The key itself is still good.", .faint) }
         }
     }
 }

@@ -12,12 +12,16 @@ struct PasswordCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "change", abstract: "Set a new password; all other sessions end.")
         @Flag(help: "Read the old and the new password from standard input, a line each.") var passwordStdin = false
+        @Flag(help: "End all your keys for programs, too.") var revokeKeys = false
         @OptionGroup var options: GlobalOptions
 
         func execute(_ context: CommandContext) async throws {
-            let old = try PasswordPrompt.read("Old password: ", fromStandardInput: passwordStdin)
-            let new = try PasswordPrompt.read("New password: ", fromStandardInput: passwordStdin)
-            let body = JSONValue.document([("old_secret", .string(old)), ("new_secret", .string(new))])
+            let old = try context.secret("Old password: ", passwordStdin)
+            let new = try context.secret("New password: ", passwordStdin)
+            let body = JSONValue.document([
+                ("old_secret", .string(old)), ("new_secret", .string(new)),
+                ("revoke_keys", revokeKeys ? .bool(true) : nil),
+            ])
             let user = try await context.person(APIRequest(.patch, "/users/secret", json: body)).json()
             context.confirm("Changed the password of", user["id"]?.text ?? "")
         }
@@ -44,8 +48,8 @@ struct PasswordCommand: AsyncParsableCommand {
         @OptionGroup var options: GlobalOptions
 
         func execute(_ context: CommandContext) async throws {
-            let token = try PasswordPrompt.read("Token of the mail: ", fromStandardInput: passwordStdin)
-            let new = try PasswordPrompt.read("New password: ", fromStandardInput: passwordStdin)
+            let token = try context.secret("Token of the mail: ", passwordStdin)
+            let new = try context.secret("New password: ", passwordStdin)
             let body = JSONValue.document([("token", .string(token)), ("password", .string(new))])
             let answer = try await context.client.send(APIRequest(.put, "/password/reset", json: body)).success().json()
             context.show(answer)

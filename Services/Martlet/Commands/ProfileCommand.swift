@@ -31,7 +31,8 @@ struct ProfileCommand: AsyncParsableCommand {
                                     .document([
                                         ("name", .string(name)), ("url", .string(profile.url)),
                                         ("identity", profile.identity.map(JSONValue.string)),
-                                        ("logged_in", .bool(profile.refreshToken != nil)),
+                                        ("logged_in", .bool(profile.isLoggedIn)),
+                                        ("by_key", .bool(profile.apiKey != nil)),
                                         ("keys", .integer(profile.keys.count)),
                                     ])
                                 })
@@ -46,11 +47,16 @@ struct ProfileCommand: AsyncParsableCommand {
             for (name, profile) in profiles {
                 table.append([
                     Table.Cell(name == current ? "*" : ""), Table.Cell(name), Table.Cell(profile.url),
-                    Table.Cell(profile.identity), profile.refreshToken == nil ? Table.Cell("no", .faint) : "yes",
+                    Table.Cell(profile.identity), Self.login(profile),
                     Table.Cell(String(profile.keys.count)),
                 ])
             }
             context.console.print(table)
+        }
+
+        private static func login(_ profile: Profile) -> Table.Cell {
+            guard profile.isLoggedIn else { return Table.Cell("no", .faint) }
+            return profile.apiKey == nil ? "yes" : "by key"
         }
     }
 

@@ -15,7 +15,8 @@ struct ThingsCommand: AsyncParsableCommand {
             """,
         subcommands: [
             List.self, Create.self, View.self, Update.self, Delete.self, Enable.self, Disable.self, RotateKey.self,
-            Connected.self,
+            Connected.self, Share<SharedThing>.self,
+            Unshare<SharedThing>.self, Shares<SharedThing>.self,
         ], defaultSubcommand: List.self)
 
     struct List: ClientCommand {

@@ -19,13 +19,10 @@ struct UsersCommand: AsyncParsableCommand {
         @OptionGroup var options: GlobalOptions
 
         func execute(_ context: CommandContext) async throws {
-            let identity = EntityColumn("IDENTITY", isFlexible: true) {
-                Table.Cell($0["credentials"]?["identity"]?.text)
-            }
             context.show(
                 try await list.load("/users", "users", context), "users",
                 [
-                    .identifier, identity, .name, EntityColumn("ROLE", "role"),
+                    .identifier, .identity, .name, EntityColumn("ROLE", "role"),
                     .status,
                 ])
         }
@@ -40,7 +37,7 @@ struct UsersCommand: AsyncParsableCommand {
         @OptionGroup var options: GlobalOptions
 
         func execute(_ context: CommandContext) async throws {
-            let secret = try PasswordPrompt.read("Password for \(identity): ", fromStandardInput: passwordStdin)
+            let secret = try context.secret("Password for \(identity): ", passwordStdin)
             let credentials = JSONValue.document([("identity", .string(identity)), ("secret", .string(secret))])
             let body = JSONValue.document(
                 try attributes.members(name: name ?? identity) + [("credentials", credentials)])

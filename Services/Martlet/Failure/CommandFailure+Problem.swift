@@ -37,7 +37,13 @@ extension CommandFailure {
         case (_, "wrong-credentials"?): "check the identity and the password"
         case (_, "unknown-key"?), (_, "key-of-another-thing"?):
             "the thing may be disabled, removed, or have a new key: martlet things view <thing>"
+        case (_, "invalid-reset-token"?): "have another mailed: martlet password request-reset <identity>"
+        case (_, "invalid-key"?): "make another: martlet keys create <name> --scope <action>"
         case (401, _): "log in again: martlet login"
+        case (_, "login-needed"?): "log in with your password: martlet login --profile <another name>"
+        case (_, "unknown-invitation"?): "martlet invitations list --mine shows yours"
+        case (_, "more-than-own-rights"?): "whoever has these rights can give, take and change them"
+        case (_, "tree-too-large"?): "show less of it: martlet groups tree <group> --levels 2"
         case (_, "publish-not-allowed"?): "connect the thing first: martlet connect <thing> <channel> --publish"
         case (_, "subscribe-not-allowed"?): "connect the thing first: martlet connect <thing> <channel> --subscribe"
         case (_, "unknown-channel"?):

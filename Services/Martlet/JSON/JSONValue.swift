@@ -53,6 +53,17 @@ extension JSONValue {
         }
     }
 
+    /// The same object with another value of a member, or with one more member.
+    func replacing(_ name: String, with value: JSONValue) -> JSONValue {
+        var members = members ?? []
+        if let index = members.firstIndex(where: { $0.name == name }) {
+            members[index].value = value
+        } else {
+            members.append(Member(name, value))
+        }
+        return .object(members)
+    }
+
     /// Members whose value is nil are left out.
     static func document(_ members: [(String, JSONValue?)]) -> JSONValue {
         .object(members.compactMap { name, value in value.map { Member(name, $0) } })

@@ -8,6 +8,8 @@ struct Console: Sendable {
     var errors: Terminal
     /// Results as JSON instead of for people.
     var isJSON: Bool
+    /// Takes what is written, and to which descriptor; see ``write(_:to:)``.
+    var sink: @Sendable (String, Int32) -> Void = Console.write
 
     init(isJSON: Bool, environment: [String: String] = ProcessInfo.processInfo.environment) {
         output = Terminal.current(1, environment: environment)
@@ -16,11 +18,11 @@ struct Console: Sendable {
     }
 
     /// A line of a result.
-    func print(_ line: String = "") { Self.write(line + "\n", to: 1) }
+    func print(_ line: String = "") { sink(line + "\n", 1) }
 
     /// A line about what goes on; not part of the result.
     func note(_ line: String, _ style: Style = .plain) {
-        Self.write(style.apply(line, isColored: errors.isColored) + "\n", to: 2)
+        sink(style.apply(line, isColored: errors.isColored) + "\n", 2)
     }
 
     /// A document by itself: indented, because one document may be read by people too.
@@ -45,7 +47,7 @@ struct Console: Sendable {
 
     func fail(_ failure: CommandFailure) {
         if isJSON {
-            Self.write(failure.json.description + "\n", to: 2)
+            sink(failure.json.description + "\n", 2)
             return
         }
         note("martlet: \(TextWidth.visible(failure.message))", failure.status == .interrupted ? .plain : .bad)

@@ -22,20 +22,28 @@ struct Login {
             tokens = try await TokenPair.logIn(
                 identity: identity, secret: secret, domain: identifier, context.client)
         }
-        try await keep(tokens)
+        let new = tokens
+        try await context.keepLogin { profile in
+            profile.identity = identity
+            profile.accessToken = new.access
+            profile.refreshToken = new.refresh
+        }
         try await WhoAmI(context: context).show()
     }
+}
 
-    private func keep(_ tokens: TokenPair) async throws {
-        let address = context.client.address.description
-        let sessionsBefore = try context.profile()?.refreshToken
-        try await context.store.update(context.profileName) { profile in
+extension CommandContext {
+    /// Puts a new login into the profile in place of the old one, whose session ends.
+    func keepLogin(_ change: (inout Profile) -> Void) async throws {
+        let address = client.address.description
+        let sessionBefore = try profile()?.refreshToken
+        try await store.update(profileName) { stored in
             // Another server's keys must not be sent to this one.
-            if profile?.url != address { profile = Profile(url: address) }
-            profile?.identity = identity
-            profile?.accessToken = tokens.access
-            profile?.refreshToken = tokens.refresh
+            var profile = stored?.url == address ? stored ?? Profile(url: address) : Profile(url: address)
+            profile.forgetLogin()
+            change(&profile)
+            stored = profile
         }
-        if let sessionsBefore { try? await TokenPair.revoke(refresh: sessionsBefore, context.client) }
+        if let sessionBefore { try? await TokenPair.revoke(refresh: sessionBefore, client) }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Reads a password where nobody can look over the shoulder of the process: from the terminal without echo, or from standard input. Never from an
+/// Reads a password, a key or a token where nobody can look over the shoulder of the process: from the terminal without echo, or from standard input. Never from an
 /// argument, which every process of the machine can see.
 enum PasswordPrompt {
     private static let maximumBytes = 4096
@@ -9,21 +9,26 @@ enum PasswordPrompt {
     /// - Parameter fromStandardInput: the first line of it, as a script says with `--password-stdin`.
     static func read(_ prompt: String, fromStandardInput: Bool) throws -> String {
         let password = try fromStandardInput ? line(from: 0) : ask(prompt)
-        guard !password.isEmpty else { throw CommandFailure.usage("the password is empty") }
+        guard !password.isEmpty else { throw CommandFailure.usage("nothing was given for '\(name(of: prompt))'") }
         return password
     }
+
+    /// Whether standard input is something else than a terminal, and may bring what is asked for.
+    static var isStandardInputGiven: Bool { isatty(0) == 0 }
+
+    private static func name(of prompt: String) -> Substring { prompt.prefix { $0 != ":" } }
 
     private static func ask(_ prompt: String) throws -> String {
         let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
         guard terminal >= 0 else {
             throw CommandFailure.usage(
-                "there is no terminal to ask for the password on", advice: "give it on standard input: --password-stdin"
-            )
+                "there is no terminal to ask for '\(name(of: prompt))' on",
+                advice: "give it on standard input; --help says how")
         }
         defer { close(terminal) }
         var before = termios()
         guard tcgetattr(terminal, &before) == 0 else {
-            throw CommandFailure.usage("the terminal cannot hide a password: \(PrivateFile.systemError())")
+            throw CommandFailure.usage("the terminal cannot hide what is typed: \(PrivateFile.systemError())")
         }
         var silent = before
         silent.c_lflag &= ~tcflag_t(ECHO)
@@ -53,7 +58,7 @@ enum PasswordPrompt {
         }
         if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw CommandFailure.usage("the password is not UTF-8")
+            throw CommandFailure.usage("what was given is not UTF-8")
         }
         return text
     }

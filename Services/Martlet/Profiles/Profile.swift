@@ -27,9 +27,23 @@ struct Profile: Equatable, Sendable {
     var accessToken: String?
     /// Good for one use.
     var refreshToken: String?
+    /// A key for programs that stands in the place of a session; the session's tokens are nil then.
+    var apiKey: String?
+    /// Where ``apiKey`` acts, which it does not say itself.
+    var domain: String?
     var keys: [StoredKey] = []
 
     init(url: String) { self.url = url }
+
+    var isLoggedIn: Bool { refreshToken != nil || apiKey != nil }
+
+    /// Takes the session or the key out; things' keys stay.
+    mutating func forgetLogin() {
+        accessToken = nil
+        refreshToken = nil
+        apiKey = nil
+        domain = nil
+    }
 
     /// - Parameter thing: an identifier, or a name that one stored key has.
     func key(of thing: String) -> StoredKey? {
@@ -50,6 +64,7 @@ extension Profile {
             ("url", .string(url)), ("identity", identity.map(JSONValue.string)),
             ("access_token", accessToken.map(JSONValue.string)),
             ("refresh_token", refreshToken.map(JSONValue.string)),
+            ("api_key", apiKey.map(JSONValue.string)), ("domain_id", domain.map(JSONValue.string)),
             (
                 "keys",
                 .array(
@@ -67,6 +82,8 @@ extension Profile {
         identity = json["identity"]?.text
         accessToken = json["access_token"]?.text
         refreshToken = json["refresh_token"]?.text
+        apiKey = json["api_key"]?.text
+        domain = json["domain_id"]?.text
         for element in json["keys"]?.elements ?? [] {
             guard let thing = element["thing"]?.text, let key = element["key"]?.text else { return nil }
             keys.append(StoredKey(thing: thing, name: element["name"]?.text ?? "", key: key))

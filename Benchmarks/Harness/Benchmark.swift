@@ -8,6 +8,7 @@ enum Benchmark: String, CaseIterable {
     case latency
     case memory
     case live
+    case login
 
     func run(_ options: BenchmarkOptions) async throws -> BenchmarkReport {
         switch self {
@@ -17,6 +18,7 @@ enum Benchmark: String, CaseIterable {
         case .latency: try await LatencyBenchmark(options).run()
         case .memory: try await MemoryBenchmark(options).run()
         case .live: try await LiveBenchmark(options).run()
+        case .login: try await LoginBenchmark(options).run()
         }
     }
 }

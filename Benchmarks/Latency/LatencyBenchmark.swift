@@ -39,7 +39,7 @@ struct LatencyBenchmark {
                     if place == .database { table.add(Self.figures(outcome.accepted), to: "\(state): 202 answered") }
                     let seen = place == .database ? "row visible in PostgreSQL" : "readable through reader-postgres"
                     table.add(Self.figures(outcome.visible), to: "\(state): \(seen)")
-                    resolution[place, default: Samples()].add(Self.percentile(outcome.resolution, 0.5))
+                    resolution[place, default: Samples()].add(outcome.resolution.percentile(0.5))
                 }
                 if let ended = await load?.stop() {
                     achieved.add(ended.messagesPerSecond)
@@ -77,13 +77,6 @@ struct LatencyBenchmark {
     }
 
     private static func figures(_ values: [Double]) -> [Double] {
-        [percentile(values, 0.5), percentile(values, 0.99), Double(values.count)]
-    }
-
-    /// Nearest rank; NaN without values.
-    private static func percentile(_ values: [Double], _ share: Double) -> Double {
-        guard !values.isEmpty else { return .nan }
-        let rank = Int((share * Double(values.count)).rounded(.up))
-        return values.sorted()[min(max(rank, 1), values.count) - 1]
+        [values.percentile(0.5), values.percentile(0.99), Double(values.count)]
     }
 }

@@ -62,6 +62,7 @@ public enum UsersService {
                 lockedIdentities: environment.metrics.gauge(
                     "martlet_users_locked_identities", help: "Identities closed to logins by too many failures."),
                 logger: environment.logger("housekeeping")),
+            LockOutAnnouncer(store: store, logger: environment.logger("lock-outs")),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(UsersKeys.port)),

@@ -36,6 +36,9 @@ public struct PasswordHasher: Sendable {
         public static let standard = Cost(unchecked: 15, 8, 3)
         /// N = 2^10, r = 8, p = 1: for tests only, where thousands of logins would take minutes.
         public static let weakForTests = Cost(unchecked: 10, 8, 1)
+
+        /// How much is computed, in any unit (RFC 7914 section 2).
+        fileprivate var work: Int { (1 << log2N) * blockSize * parallelism }
     }
 
     /// Two threads: two cores' worth of logins at a time, 64 MiB at the standard cost.
@@ -56,9 +59,15 @@ public struct PasswordHasher: Sendable {
     }
 
     public let cost: Cost
+    /// A hash of today's cost that no password has: what is checked where there is no user.
+    public let decoy: String
     private let tally = Tally()
 
-    public init(cost: Cost = .standard) { self.cost = cost }
+    public init(cost: Cost = .standard) {
+        self.cost = cost
+        decoy = Self.encode(
+            SecretKey.randomBytes(Self.hashBytes), salt: SecretKey.randomBytes(Self.saltBytes), cost: cost)
+    }
 
     /// How often this hasher and its copies have run scrypt: what an answer costs, counted instead of timed.
     public var computations: Int { tally.computations.load(ordering: .relaxed) }
@@ -70,30 +79,32 @@ public struct PasswordHasher: Sendable {
         let cost = cost
         return try await onThread {
             let salt = SecretKey.randomBytes(Self.saltBytes)
-            let derived = try Self.derive(password, salt: salt, cost: cost)
-            let parameters = "ln=\(cost.log2N),r=\(cost.blockSize),p=\(cost.parallelism)"
-            return "$scrypt$\(parameters)$\(Base64URL.encode(salt))$\(Base64URL.encode(derived))"
+            return Self.encode(try derive(password, salt: salt, cost: cost), salt: salt, cost: cost)
         }
     }
 
-    /// Whether the password is the one that was hashed. Takes as long for a wrong one as for the right one; with `encoded` nil (no such user) it takes as long, too, and is false.
+    private static func encode(_ derived: [UInt8], salt: [UInt8], cost: Cost) -> String {
+        let parameters = "ln=\(cost.log2N),r=\(cost.blockSize),p=\(cost.parallelism)"
+        return "$scrypt$\(parameters)$\(Base64URL.encode(salt))$\(Base64URL.encode(derived))"
+    }
+
+    /// Whether the password is the one that was hashed. Takes as long for a wrong one as for the right one, and for one that was hashed when the
+    /// cost was lower as for one of today; for ``decoy`` it takes as long, too, and is false.
     ///
     /// - Throws: `unavailable` when too many wait already, `internalFailure` when `encoded` is not a hash of ours.
-    public func verify(_ password: String, against encoded: String?) async throws(ServiceError) -> Bool {
+    public func verify(_ password: String, against encoded: String) async throws(ServiceError) -> Bool {
         let cost = cost
-        guard let encoded else {
-            _ = try await onThread {
-                try Self.derive(password, salt: [UInt8](repeating: 0, count: Self.saltBytes), cost: cost)
-            }
-            return false
-        }
         guard let stored = Self.parse(encoded) else {
             throw ServiceError(
                 .internalFailure, reason: "password-hash", "something went wrong on our side",
                 detail: "stored password hash is damaged")
         }
         return try await onThread {
-            let derived = try Self.derive(password, salt: stored.salt, cost: stored.cost)
+            var derived = try derive(password, salt: stored.salt, cost: stored.cost)
+            // Whose hash is of an older, lower cost would be known by the shorter time to be there.
+            for _ in 1..<max(1, cost.work / stored.cost.work) {
+                derived = try derive(password, salt: stored.salt, cost: stored.cost)
+            }
             return SecretKey.areEqual(derived, stored.hash)
         }
     }
@@ -122,11 +133,13 @@ public struct PasswordHasher: Sendable {
         return Parsed(cost: cost, salt: Array(salt), hash: Array(hash))
     }
 
-    private static func derive(_ password: String, salt: [UInt8], cost: Cost) throws -> [UInt8] {
+    private func derive(_ password: String, salt: [UInt8], cost: Cost) throws -> [UInt8] {
+        tally.computations.wrappingAdd(1, ordering: .relaxed)
         // The library cannot take an empty password; one is never set, so any byte that no password holds will do.
         let bytes = password.isEmpty ? [0] : Array(password.utf8)
         let key = try KDF.Scrypt.deriveKey(
-            from: bytes, salt: salt, outputByteCount: hashBytes, rounds: 1 << cost.log2N, blockSize: cost.blockSize,
+            from: bytes, salt: salt, outputByteCount: Self.hashBytes, rounds: 1 << cost.log2N,
+            blockSize: cost.blockSize,
             parallelism: cost.parallelism)
         return key.withUnsafeBytes { Array($0) }
     }
@@ -139,7 +152,6 @@ public struct PasswordHasher: Sendable {
             throw ServiceError(
                 .unavailable, reason: "too-many-logins", "too many logins at once; try again", retryAfterSeconds: 2)
         }
-        tally.computations.wrappingAdd(1, ordering: .relaxed)
         defer { Self.waiting.wrappingSubtract(1, ordering: .relaxed) }
         do {
             return try await Self.threads.runIfActive(body)

@@ -47,13 +47,12 @@ struct Sessions: Sendable {
             logins.with("refused").increment()
             throw ServiceError(.unauthenticated, reason: "wrong-credentials", "the identity or the secret is wrong")
         }
-        let user = proven.user
         if gate.hasher.needsRehash(proven.passwordHash) {
-            try await store.rehash(user.id, from: proven.passwordHash, to: try await gate.hasher.hash(secret))
+            try await store.rehash(proven.user, from: proven.passwordHash, to: try await gate.hasher.hash(secret))
         }
         // Again when the rights change between being looked up and being a session's: rare enough for a few times to be enough.
         for _ in 0..<Self.attempts {
-            guard let tokens = try await begin(for: user, in: domain) else { continue }
+            guard let tokens = try await begin(for: proven.user, in: domain) else { continue }
             logins.with("succeeded").increment()
             return tokens
         }
@@ -62,8 +61,8 @@ struct Sessions: Sendable {
     }
 
     /// - Returns: nil when the user's rights changed meanwhile.
-    private func begin(for proven: User, in domain: DomainID?) async throws -> Tokens? {
-        guard let user = try await store.user(proven.id) else { return nil }
+    private func begin(for proven: UserID, in domain: DomainID?) async throws -> Tokens? {
+        guard let user = try await store.user(proven) else { return nil }
         let refresh = SecretKey.generate()
         let session = SessionID.new()
         let now = clock.now()

@@ -260,5 +260,18 @@ enum UsersMigrations {
                 );
                 CREATE INDEX login_places_age ON login_places (last_login_at);
                 """),
+        Migration(
+            number: 10, name: "create-lock-outs",
+            sql: """
+                -- Locks that are not announced yet. A row for an identity that nobody has, too: what a failed login writes must not take
+                -- longer for one that somebody has.
+                CREATE TABLE lock_outs (
+                    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                    user_id uuid,
+                    locked_at bigint NOT NULL,
+                    -- Where the request came from that locked it.
+                    origin jsonb
+                );
+                """),
     ]
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
+import Foundation
 import Identity
+import Messaging
 import Postgres
 
 extension UsersStore {
@@ -25,40 +27,38 @@ extension UsersStore {
         return (try row.decode(at: 0), try row.decode(at: 1))
     }
 
-    /// Counts a failure, the same for an identity that there is not.
-    /// - Parameter user: who is told of by an event when the failure locks the identity.
+    /// Counts a failure: the same statements and rows for an identity that there is not.
+    /// - Parameter user: who is told of by an event, some time later, when the failure locks the identity.
     func noteLoginFailure(
         identity: String, at place: LoginPlace, isFamiliar: Bool, user: UserID?, policy: LockOutPolicy, now: Int64
     ) async throws {
         let key = Self.failureKey(identity)
-        try await change { connection in
-            let own = isFamiliar ? place.exact : place.block
-            let failures = try await countFailure(key, own, now: now, on: connection)
-            if let seconds = policy.waitSeconds(afterFailures: failures) {
-                try await lock(key, own, seconds: seconds, now: now, on: connection)
-                if let user { try await announce("user", "locked", at: now, on: connection, user: user) }
-            }
-            guard !isFamiliar else { return }
-            let sum = try await countFailure(key, LoginPlace.everywhere, now: now, on: connection)
-            if let seconds = policy.pauseSeconds(afterFailures: sum) {
-                try await lock(key, LoginPlace.everywhere, seconds: seconds, now: now, on: connection)
+        let places = isFamiliar ? [place.exact] : [place.block, LoginPlace.everywhere]
+        try await pool.withTransaction { connection in
+            let rows = try await connection.execute(
+                """
+                INSERT INTO login_failures (key, place, failures, last_failure_at, locked_until)
+                SELECT \(key), place, 1, \(now), 0 FROM unnest(\(places)) AS place
+                ON CONFLICT (key, place) DO UPDATE SET last_failure_at = EXCLUDED.last_failure_at, failures =
+                    CASE WHEN login_failures.last_failure_at < \(now - LockOutPolicy.memoryNanoseconds) THEN 1
+                    ELSE login_failures.failures + 1 END
+                RETURNING place, failures
+                """)
+            for row in rows {
+                let (place, failures) = try row.decode((String, Int64).self)
+                if place == LoginPlace.everywhere {
+                    guard let seconds = policy.pauseSeconds(afterFailures: failures) else { continue }
+                    try await lock(key, place, seconds: seconds, now: now, on: connection)
+                } else if let seconds = policy.waitSeconds(afterFailures: failures) {
+                    try await lock(key, place, seconds: seconds, now: now, on: connection)
+                    try await connection.execute(
+                        """
+                        INSERT INTO lock_outs (user_id, locked_at, origin)
+                        VALUES (\(user as UserID?), \(now), \(try Self.json(RequestOrigin.current) as PostgresJSON?))
+                        """)
+                }
             }
         }
-    }
-
-    private func countFailure(
-        _ key: String, _ place: String, now: Int64, on connection: PostgresConnection
-    ) async throws -> Int64 {
-        try await connection.execute(
-            """
-            INSERT INTO login_failures (key, place, failures, last_failure_at, locked_until)
-            VALUES (\(key), \(place), 1, \(now), 0)
-            ON CONFLICT (key, place) DO UPDATE SET last_failure_at = EXCLUDED.last_failure_at, failures =
-                CASE WHEN login_failures.last_failure_at < \(now - LockOutPolicy.memoryNanoseconds) THEN 1
-                ELSE login_failures.failures + 1 END
-            RETURNING failures
-            """
-        ).first.map { try $0.decode(at: 0) } ?? 0
     }
 
     private func lock(
@@ -67,6 +67,42 @@ extension UsersStore {
         try await connection.execute(
             "UPDATE login_failures SET locked_until = \(now + seconds * 1_000_000_000) WHERE key = \(key) AND place = \(place)"
         )
+    }
+
+    /// Announces the locks that are not announced yet; those of identities that nobody has are only forgotten.
+    func announceLockOuts() async throws {
+        // Looked for first: nearly always there is none, and a transaction costs more.
+        guard try await !pool.execute("SELECT 1 FROM lock_outs LIMIT 1").isEmpty else { return }
+        try await change { connection in
+            try await announceLockOuts(
+                "number IN (SELECT number FROM lock_outs ORDER BY number LIMIT 1000)", on: connection)
+        }
+    }
+
+    /// The same of some, in the open transaction.
+    func announceLockOuts(_ condition: SQL, on connection: PostgresConnection) async throws {
+        let rows = try await connection.execute(
+            """
+            WITH removed AS (DELETE FROM lock_outs WHERE \(condition) RETURNING number, user_id, locked_at, origin)
+            SELECT user_id, locked_at, origin FROM removed ORDER BY number
+            """)
+        for row in rows {
+            let user: UserID? = try row.decode(at: 0)
+            guard let user else { continue }
+            let (lockedAt, origin) = try (row.decode(Int64.self, at: 1), row.decode(PostgresJSON?.self, at: 2))
+            // Of the login that failed, not of who opens the lock.
+            try await RequestOrigin.$current.withValue(try origin.map(Self.origin)) {
+                try await announce("user", "locked", at: lockedAt, on: connection, user: user)
+            }
+        }
+    }
+
+    private static func json(_ origin: RequestOrigin?) throws -> PostgresJSON? {
+        try origin.map { PostgresJSON(text: String(decoding: try JSONEncoder().encode($0), as: UTF8.self)) }
+    }
+
+    private static func origin(_ json: PostgresJSON) throws -> RequestOrigin {
+        try JSONDecoder().decode(RequestOrigin.self, from: Data(json.text.utf8))
     }
 
     /// Somebody knew the password: the failures of this place are forgotten, those of others stay, and the place becomes familiar.
@@ -120,6 +156,8 @@ extension UsersStore {
     func openLock(
         of user: UserID, identity: String, actor: UserID, now: Int64, on connection: PostgresConnection
     ) async throws {
+        // What was locked before it was opened is announced before it.
+        try await announceLockOuts("user_id = \(user)", on: connection)
         let rows = try await connection.execute(
             "DELETE FROM login_failures WHERE key = \(Self.failureKey(identity)) RETURNING locked_until")
         guard try rows.contains(where: { try $0.decode(Int64.self, at: 0) > 0 }) else { return }

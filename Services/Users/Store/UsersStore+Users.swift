@@ -43,14 +43,18 @@ extension UsersStore {
             .map(Self.decode)
     }
 
-    func credentials(identity: String) async throws -> (user: User, passwordHash: String)? {
+    /// What a password is checked against: one row of the same shape whether there is such a user or not, and nothing that makes one user's
+    /// larger than another's.
+    func credentials(identity: String, decoy: String) async throws -> PasswordGate.Credential {
         let rows = try await pool.execute(
-            Self.columns + ", password_hash FROM users WHERE lower(identity) = lower(\(identity))")
-        return try rows.first.map { (try Self.decode($0), try $0.decode(at: 10)) }
-    }
-
-    func passwordHash(of id: UserID) async throws -> String? {
-        try await pool.execute("SELECT password_hash FROM users WHERE id = \(id)").first.map { try $0.decode(at: 0) }
+            """
+            SELECT u.id, COALESCE(u.status, 'disabled'), COALESCE(u.password_hash, \(decoy))
+            FROM (SELECT 1) AS one LEFT JOIN users u ON lower(u.identity) = lower(\(identity))
+            """)
+        guard let row = rows.first else { return .init(user: nil, status: .disabled, passwordHash: decoy) }
+        return PasswordGate.Credential(
+            user: try row.decode(at: 0), status: User.Status(rawValue: try row.decode(at: 1)) ?? .disabled,
+            passwordHash: try row.decode(at: 2))
     }
 
     func users(_ filter: UserFilter, page: PageRequest) async throws -> ListPage<User> {

@@ -16,9 +16,26 @@ import Testing
         #expect(try await hasher.hash("correct horse") != encoded, "each hash has a salt of its own")
     }
 
-    @Test func anUnknownUserIsNeverVerified() async throws {
-        #expect(try await !hasher.verify("anything", against: nil))
-        #expect(try await !hasher.verify("", against: nil))
+    @Test func nothingIsTheDecoysPassword() async throws {
+        #expect(try await !hasher.verify("anything", against: hasher.decoy))
+        #expect(try await !hasher.verify("", against: hasher.decoy))
+        #expect(!hasher.needsRehash(hasher.decoy))
+        #expect(PasswordHasher(cost: .weakForTests).decoy != hasher.decoy)
+    }
+
+    /// Counted, not timed.
+    @Test func anOlderHashTakesAsLongAsOneOfToday() async throws {
+        let encoded = try await hasher.hash("correct horse")
+        let dearer = PasswordHasher(cost: try #require(PasswordHasher.Cost(log2N: 11, blockSize: 8, parallelism: 3)))
+        #expect(try await dearer.verify("correct horse", against: encoded))
+        #expect(dearer.computations == 6)
+        #expect(try await !dearer.verify("wrong horse", against: encoded))
+        #expect(dearer.computations == 12)
+        #expect(try await !dearer.verify("correct horse", against: dearer.decoy))
+        #expect(dearer.computations == 13)
+        // What was dearer once stays so.
+        let dear = try await dearer.hash("correct horse")
+        #expect(try await PasswordHasher(cost: .weakForTests).verify("correct horse", against: dear))
     }
 
     @Test func aDamagedHashIsAnErrorAndTakesNoMemory() async throws {

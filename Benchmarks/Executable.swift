@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// `bench all|bus|http|writer|latency|memory|live|login [--binaries <folder>] [--results <folder>] [--runs <n>] [--seconds <n>]`
+/// `bench all|bus|http|writer|latency|memory|live|login|mqtt [--binaries <folder>] [--results <folder>] [--runs <n>] [--seconds <n>]`
 @main struct Executable {
     static func main() async throws {
         let arguments = Array(CommandLine.arguments.dropFirst())
@@ -10,6 +10,10 @@ import Foundation
             guard arguments.count == 3, let server = BareServer(rawValue: arguments[1]), let port = Int(arguments[2])
             else { usage() }
             return try await server.run(port: port)
+        }
+        if what == "mqtt-peer" {
+            guard arguments.count == 2, let port = UInt16(arguments[1]) else { usage() }
+            try BareRelay(port: port).run()
         }
         let benchmarks = what == "all" ? Benchmark.allCases : [Benchmark(rawValue: what)].compactMap(\.self)
         guard !benchmarks.isEmpty else { usage() }

@@ -9,6 +9,7 @@ enum Benchmark: String, CaseIterable {
     case memory
     case live
     case login
+    case mqtt
 
     func run(_ options: BenchmarkOptions) async throws -> BenchmarkReport {
         switch self {
@@ -19,6 +20,7 @@ enum Benchmark: String, CaseIterable {
         case .memory: try await MemoryBenchmark(options).run()
         case .live: try await LiveBenchmark(options).run()
         case .login: try await LoginBenchmark(options).run()
+        case .mqtt: try await MQTTBenchmark(options).run()
         }
     }
 }

@@ -31,8 +31,10 @@ public enum MQTTAdapter {
             bus.statistics.isConnected ? .up : .down("not connected to the message bus")
         }
         let authenticator = ThingAuthenticator(bus: bus, logger: environment.logger("rights"))
-        let store = try SQLiteSessionStore(
-            path: try configuration.required(MQTTAdapterKeys.store), logger: environment.logger("store"))
+        let store = try await SQLiteSessionStore.open(
+            StoreConfiguration(path: try configuration.required(MQTTAdapterKeys.store)),
+            logger: environment.logger("store"))
+        register(store, in: environment)
         let feed = MessageFeed(bus: bus, logger: environment.logger("feed"))
         let clock = environment.clock
         let metrics = environment.metrics
@@ -54,6 +56,18 @@ public enum MQTTAdapter {
                 broker: broker, store: store, listeners: try listeners(configuration), limits: limits,
                 logger: environment.logger("mqtt")),
         ]
+    }
+
+    private static func register(_ store: SQLiteSessionStore, in environment: ServiceEnvironment) {
+        environment.metrics.observe(
+            "martlet_mqtt_store_entries", help: "Messages that wait in the store for sessions."
+        ) { Double(store.totals.entries) }
+        environment.metrics.observe(
+            "martlet_mqtt_store_waiting_bytes", help: "Bytes on their way to the store."
+        ) { Double(store.totals.waitingBytes) }
+        environment.metrics.observe("martlet_mqtt_store_file_bytes", help: "Size of the store's files.") {
+            Double(store.totals.fileBytes)
+        }
     }
 
     private static func listeners(_ configuration: ServiceConfiguration) throws -> [Listener] {

@@ -132,6 +132,38 @@ import Testing
         try await Stack.expect(200, admin.send("POST", "/domains/\(domain)/enable"), "thaw")
     }
 
+    @Test func aPersonsConnectionsEndWithTheirAccount() async throws {
+        let stack = try await Stack.start()
+        let domain = try await stack.makeDomain()
+        let admin = stack.client("users", headers: ["Authorization": "Bearer \(try await stack.adminToken())"])
+        let path = try await stack.makeDevice(token: stack.adminToken(domain: domain)).publishPath
+        struct Created: Decodable { let id: String }
+        let login = ["identity": "guest@example.com", "secret": "torque wrench 17"]
+        let made = try await admin.post("/users", json: ["credentials": login])
+        let person = try Stack.expect(201, made, "register").json(Created.self).id
+        let membership = #"{"user_ids":["\#(person)"],"role":"viewer"}"#
+        let json = ["Content-Type": "application/json"]
+        try Stack.expect(
+            201, await admin.post("/domains/\(domain)/users/assign", text: membership, headers: json), "assign")
+        let answer = try await admin.post(
+            "/users/tokens/issue", json: login.merging(["domain_id": domain]) { $1 })
+        let token = try Stack.expect(201, answer, "log in").json(Token.self).accessToken
+        let own = stack.client("users", headers: ["Authorization": "Bearer \(token)"])
+        let scope = #"{"name":"display","domain_id":"\#(domain)","scopes":[{"action":"messages:read"}]}"#
+        let key = try Stack.expect(201, await own.post("/pats", text: scope, headers: json), "make a key")
+            .json(Key.self).secret
+        let reasons: Set<String> = ["session-ended", "invalid-key"]
+        try await expectEnd(stack, path, ["Authorization: Bearer \(key)"], "the key of who is removed", reasons) {
+            try await expectEnd(stack, path, ["Authorization: Bearer \(token)"], "user removed", ["session-ended"]) {
+                try await Stack.expect(204, admin.send("DELETE", "/users/\(person)"), "remove")
+            }
+        }
+        for credential in [key, token] {
+            #expect(try await open(stack, path, ["Authorization: Bearer \(credential)"]).events.response.status == 401)
+        }
+        try await stack.stop()
+    }
+
     private struct Opened: Sendable {
         let events: EventClient
         let socket: WebSocketClient

@@ -9,8 +9,8 @@ import NIOCore
 import Observability
 import ServiceKit
 
-/// Follows what `users` announces and must not be missed here: who leaves a domain loses the roles that were given there, and the things of a domain that
-/// is disabled or frozen may do nothing until it is enabled.
+/// Follows what `users` announces and must not be missed here: who leaves a domain loses the roles that were given there, who is removed those of all
+/// domains, and the things of a domain that is disabled or frozen may do nothing until it is enabled.
 ///
 /// Read through a durable consumer, in order, one after the other; each event is acknowledged when what follows from it is committed, and tried for ever
 /// while the database is away. So none is lost with this service down or killed, and one may come twice: an event takes only what was given until the
@@ -20,9 +20,9 @@ import ServiceKit
 /// later each time and ``maximumDeliveries`` times at most. The others may go ahead of it, because of two events the later one counts, whichever
 /// comes first.
 ///
-/// Only a membership that ends takes roles. A custom role or a group of users that ends leaves its people members, and neither users nor domains are
-/// ever deleted: disabled ones act nowhere and come back as they were. What is known of domains is kept in the database, so it is the same after any
-/// restart and with `users` away.
+/// Only a membership that ends and a user who is removed take roles. A custom role or a group of users that ends leaves its people members, users who
+/// are disabled act nowhere and come back as they were, and domains are never deleted. What is known of domains is kept in the database, so it is the
+/// same after any restart and with `users` away.
 struct UsersEvents: Service, CustomStringConvertible {
     /// Events are small and rare: a window to be handled within the bus's patience, also when the database is slow.
     private static let window = 256
@@ -72,8 +72,10 @@ struct UsersEvents: Service, CustomStringConvertible {
     }
 
     private enum Consequence {
-        case departure(of: UserID)
-        case domain(isEnabled: Bool)
+        case departure(of: UserID, from: DomainID)
+        /// A removed user's roles anywhere, also where the user was no member.
+        case removal(of: UserID)
+        case domain(DomainID, isEnabled: Bool)
     }
 
     /// Returns when the message is done with, or comes again later.
@@ -85,23 +87,32 @@ struct UsersEvents: Service, CustomStringConvertible {
         let event = try? JSONDecoder().decode(EntityEvent.self, from: Data(message.payload.readableBytesView))
         let consequence: Consequence?
         switch message.subject {
-        case "events.users.membership.removed": consequence = event?.user.map(Consequence.departure)
-        case "events.users.domain.enabled": consequence = .domain(isEnabled: true)
-        case "events.users.domain.disabled", "events.users.domain.frozen": consequence = .domain(isEnabled: false)
+        case "events.users.membership.removed":
+            consequence = event?.user.flatMap { user in event?.domain.map { .departure(of: user, from: $0) } }
+        case "events.users.user.removed": consequence = event?.user.map(Consequence.removal)
+        case "events.users.domain.enabled": consequence = event?.domain.map { .domain($0, isEnabled: true) }
+        case "events.users.domain.disabled", "events.users.domain.frozen":
+            consequence = event?.domain.map { .domain($0, isEnabled: false) }
         default: return consumer.acknowledge(message.sequence)
         }
         // Who did it there has done what follows here.
-        guard let event, let domain = event.domain, let who = event.actor ?? event.user, let consequence else {
-            return giveUp(message, from: consumer, "not an event of a membership or domain")
+        guard let event, let who = event.actor ?? event.user, let consequence else {
+            return giveUp(message, from: consumer, "not an event of a user, membership or domain")
         }
-        let events = ChangeEvents(actor: Actor(user: who, domain: domain, role: .none), at: clock.now())
         let failure = try await whileUnavailable { () async throws(ServiceError) in
+            func events(in domain: DomainID) -> ChangeEvents {
+                ChangeEvents(actor: Actor(user: who, domain: domain, role: .none), at: clock.now())
+            }
             switch consequence {
-            case .departure(let user):
-                try await store.removeGrants(of: user, givenUntil: event.at, events)
-            case .domain(let isEnabled):
-                try await store.setDomain(
-                    enabled: isEnabled, at: StreamPlace(stream: consumer.stream.id, sequence: message.sequence), events)
+            case .departure(let user, let domain):
+                try await store.removeGrants(of: user, givenUntil: event.at, events(in: domain))
+            case .removal(let user):
+                for domain in try await store.domains(withGrantsOf: user) {
+                    try await store.removeGrants(of: user, givenUntil: .max, events(in: domain))
+                }
+            case .domain(let domain, let isEnabled):
+                let place = StreamPlace(stream: consumer.stream.id, sequence: message.sequence)
+                try await store.setDomain(enabled: isEnabled, at: place, events(in: domain))
             }
         }
         guard let failure else {

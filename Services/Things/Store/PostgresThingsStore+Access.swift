@@ -129,6 +129,11 @@ extension PostgresThingsStore: AccessStore {
         }
     }
 
+    func domains(withGrantsOf user: UserID) async throws(ServiceError) -> [DomainID] {
+        let found = try await execute("SELECT DISTINCT domain FROM grants WHERE user_id = \(user) ORDER BY domain")
+        return try rows(of: found) { row throws(PostgresError) in try row.decode(DomainID.self, at: 0) }
+    }
+
     func grants(on subject: Subject, in domain: DomainID) async throws(ServiceError) -> [Grant] {
         let found = try await execute(
             """

@@ -114,6 +114,8 @@ protocol AccessStore: Sendable {
     func grants(on subject: Subject, in domain: DomainID) async throws(ServiceError) -> [Grant]
     /// All that the person has in the domain and was given until `time` (nanoseconds since 1970). Announces each.
     func removeGrants(of user: UserID, givenUntil time: Int64, _ events: ChangeEvents) async throws(ServiceError)
+    /// Where the person was given something.
+    func domains(withGrantsOf user: UserID) async throws(ServiceError) -> [DomainID]
 }
 
 /// Where an event stands in its stream.

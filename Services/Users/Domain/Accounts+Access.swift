@@ -31,16 +31,20 @@ extension Accounts {
     ) async throws -> User {
         guard principal.user == id || principal.isPlatformAdmin else { throw Self.notFound }
         let identity = try Credentials.checkedIdentity(identity)
-        if principal.user == id {
-            guard let secret else {
-                throw ServiceError(
-                    .malformed, reason: "missing-field", "'secret' is missing: the own password has to be given again")
-            }
-            try await requireSecret(secret, address: address, of: principal)
-        }
+        if principal.user == id { try await requireSecret(secret, address: address, of: principal) }
         guard let user = try await store.setIdentity(of: id, to: identity, actor: principal.user, now: clock.now())
         else { throw Self.notFound }
         return user
+    }
+
+    /// Removes a user for good; the identity is free again, the identifier is never used again.
+    ///
+    /// Whoever removes the own account shows the password again: a stolen access token must not be enough.
+    /// - Throws: `forbidden` when the password is wrong, `conflict` when something would be left without an administrator.
+    func remove(_ id: UserID, secret: String?, address: String, as principal: Principal) async throws {
+        guard principal.user == id || principal.isPlatformAdmin else { throw Self.notFound }
+        if principal.user == id { try await requireSecret(secret, address: address, of: principal) }
+        guard try await store.remove(id, actor: principal.user, now: clock.now()) else { throw Self.notFound }
     }
 
     /// Makes a user an administrator of the installation, or no longer; the user's sessions end, because their tokens say the old.
@@ -63,7 +67,11 @@ extension Accounts {
         return user
     }
 
-    private func requireSecret(_ secret: String, address: String, of principal: Principal) async throws {
+    private func requireSecret(_ secret: String?, address: String, of principal: Principal) async throws {
+        guard let secret else {
+            throw ServiceError(
+                .malformed, reason: "missing-field", "'secret' is missing: the own password has to be given again")
+        }
         guard let user = try await store.user(principal.user) else { throw Self.notFound }
         guard secret.utf8.count <= Credentials.maximumSecretBytes,
             try await gate.check(identity: user.identity, secret: secret, address: address) != nil

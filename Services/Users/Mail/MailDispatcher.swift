@@ -113,6 +113,8 @@ struct MailDispatcher: Service, CustomStringConvertible {
             return texts.passwordChanged(to: to, time: mail.createdAt)
         case .identityChanged:
             return texts.identityChanged(to: to, time: mail.createdAt)
+        case .userRemoved:
+            return texts.userRemoved(to: to, time: mail.createdAt)
         case .invitation:
             guard let subject = mail.subject,
                 let invitation = try await store.invitation(

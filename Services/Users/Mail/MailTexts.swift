@@ -43,6 +43,16 @@ struct MailTexts: Sendable {
             """)
     }
 
+    func userRemoved(to: MailAddress, time: Int64) -> MailMessage {
+        message(
+            to: to, subject: "Your account was removed",
+            """
+            The account that logged in as \(to) was removed at \(Timestamp.rfc3339(time)).
+
+            If it was not you, and nobody told you, ask your administrator.
+            """)
+    }
+
     func invitation(to: MailAddress, domain: String, token: String, until: Int64) -> MailMessage {
         message(
             to: to, subject: "Invitation to \(domain)",

@@ -7,6 +7,7 @@ struct QueuedMail: Sendable, Equatable {
         case passwordReset = "password-reset"
         case passwordChanged = "password-changed"
         case identityChanged = "identity-changed"
+        case userRemoved = "user-removed"
         case invitation
     }
 

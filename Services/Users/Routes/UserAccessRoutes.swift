@@ -35,6 +35,11 @@ struct UserAccessRoutes: Sendable {
         var secret: String?
     }
 
+    private struct Removal: Decodable, Sendable {
+        var secret: String?
+        var password: String?
+    }
+
     private struct RoleChange: Decodable, Sendable {
         enum Role: String, Decodable, Sendable {
             case admin
@@ -47,6 +52,7 @@ struct UserAccessRoutes: Sendable {
     func add(to routes: RouteTable) {
         addSecret(to: routes)
         addIdentity(to: routes)
+        addRemoval(to: routes)
         addAdministration(to: routes)
     }
 
@@ -104,6 +110,22 @@ struct UserAccessRoutes: Sendable {
                     secret: body.secret, address: context.remoteAddress, as: context.requirePrincipal())
                 return try JSONBody.response(UserRepresentation(user))
             }
+        }
+    }
+
+    private func addRemoval(to routes: RouteTable) {
+        routes.delete(
+            "/users/:id",
+            Operation(
+                "Remove a user for good: oneself with the password, or any without (administrators)", tag: "users",
+                scope: .session, requestBody: .objectSchema(["secret": .stringSchema]), successStatus: 204,
+                errors: [404, 409])
+        ) { request, context in
+            let body = try await JSONBody.decodeIfPresent(Removal.self, from: request)
+            try await accounts.remove(
+                context.identifier("id"), secret: body?.secret ?? body?.password, address: context.remoteAddress,
+                as: context.requirePrincipal())
+            return Response(status: .noContent)
         }
     }
 

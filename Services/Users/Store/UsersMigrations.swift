@@ -273,5 +273,16 @@ enum UsersMigrations {
                     origin jsonb
                 );
                 """),
+        Migration(
+            number: 11, name: "create-removed-sessions",
+            sql: """
+                -- Of users who were removed, until the last token has died: until then a revocation has to be known.
+                CREATE TABLE removed_sessions (
+                    id uuid PRIMARY KEY,
+                    last_token_expires_at_seconds bigint NOT NULL
+                );
+                CREATE INDEX removed_sessions_expiry ON removed_sessions (last_token_expires_at_seconds);
+                CREATE INDEX invitations_inviter ON invitations (invited_by);
+                """),
     ]
 }

@@ -19,7 +19,10 @@ extension UsersStore {
     /// - Throws: `conflict` when the route is taken.
     func insert(_ domain: Tenant) async throws {
         try await conflicting(Self.routeTaken) {
-            try await change { connection in try await insert(domain, on: connection) }
+            // Who is removed while making a domain has a session no more.
+            try await referring(ServiceError(fault: .revoked)) {
+                try await change { connection in try await insert(domain, on: connection) }
+            }
         }
     }
 

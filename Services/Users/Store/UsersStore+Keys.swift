@@ -37,6 +37,11 @@ extension UsersStore {
 
     /// - Throws: `unprocessable` when the user has too many keys.
     func insert(_ key: APIKey, hash: String) async throws {
+        // Who is removed while making a key has a session no more.
+        try await referring(ServiceError(fault: .revoked)) { try await insertAnnounced(key, hash: hash) }
+    }
+
+    private func insertAnnounced(_ key: APIKey, hash: String) async throws {
         try await change { connection in
             // Of two at once the second must see the first.
             try await connection.execute("SELECT 1 FROM users WHERE id = \(key.user) FOR UPDATE")

@@ -145,6 +145,13 @@ extension UsersStore {
         try await connection.execute("UPDATE login_places SET key = \(new) WHERE key = \(old)")
     }
 
+    /// Forgets failures and places of an identity that nobody has any more, in the open transaction.
+    func forgetLogins(of identity: String, on connection: PostgresConnection) async throws {
+        let key = Self.failureKey(identity)
+        try await connection.execute("DELETE FROM login_failures WHERE key = \(key)")
+        try await connection.execute("DELETE FROM login_places WHERE key = \(key)")
+    }
+
     /// Opens a user's identity to logins again.
     func unlock(_ user: User, actor: UserID, now: Int64) async throws {
         try await change { connection in

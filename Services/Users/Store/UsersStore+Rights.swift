@@ -127,12 +127,15 @@ extension UsersStore {
     }
 
     /// A domain that nobody could manage any more would be lost to its members.
-    private func requireAdministrator(of domain: DomainID, on connection: PostgresConnection) async throws {
+    func requireAdministrator(
+        of domain: DomainID, _ kind: ServiceError.Kind = .unprocessable, on connection: PostgresConnection
+    ) async throws {
         let left = try await connection.execute(
             "SELECT 1 FROM memberships WHERE domain_id = \(domain) AND role = 'admin' LIMIT 1")
         guard !left.isEmpty else {
             throw ServiceError(
-                .unprocessable, reason: "last-administrator", "the domain must keep a member who is its administrator")
+                kind, reason: "last-administrator",
+                "the domain \(domain) must keep a member who is its administrator")
         }
     }
 

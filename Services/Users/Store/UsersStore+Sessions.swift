@@ -158,6 +158,8 @@ extension UsersStore {
             """
             SELECT id, last_token_expires_at_seconds FROM sessions
             WHERE revoked_at IS NOT NULL AND last_token_expires_at_seconds >= \(seconds)
+            UNION ALL SELECT id, last_token_expires_at_seconds FROM removed_sessions
+            WHERE last_token_expires_at_seconds >= \(seconds)
             """)
         var entries: [RevokedSessions.Entry] = []
         entries.reserveCapacity(rows.count)
@@ -174,6 +176,7 @@ extension UsersStore {
         let old = now - 7 * 86_400 * 1_000_000_000
         try await pool.execute(
             "DELETE FROM sessions WHERE expires_at < \(old) AND last_token_expires_at_seconds < \(seconds)")
+        try await pool.execute("DELETE FROM removed_sessions WHERE last_token_expires_at_seconds < \(seconds)")
     }
 
     /// All keys that live tokens may carry, oldest first; makes a new one when there is none young enough.

@@ -134,13 +134,14 @@ extension UsersStore {
     }
 
     /// Keeps an administrator in the installation, also when two take each other's right at the same time.
-    private func requireAdministrator(on connection: PostgresConnection) async throws {
+    func requireAdministrator(
+        _ kind: ServiceError.Kind = .unprocessable, on connection: PostgresConnection
+    ) async throws {
         try await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('martlet users administrators', 0))")
         let left = try await connection.execute("SELECT 1 FROM users WHERE is_admin AND status = 'enabled' LIMIT 1")
         guard !left.isEmpty else {
-            throw ServiceError(
-                .unprocessable, reason: "last-administrator", "the installation must keep an administrator")
+            throw ServiceError(kind, reason: "last-administrator", "the installation must keep an administrator")
         }
     }
 

@@ -41,6 +41,12 @@ import Testing
             return visible
         }
 
+        func removal() -> EntityEvent {
+            EntityEvent(
+                id: .new(), at: WallClock.system.now(), service: "users", entity: "user", what: "removed",
+                actor: admin.user, user: person.user)
+        }
+
         func departure(at time: Int64 = WallClock.system.now()) -> EntityEvent {
             EntityEvent(
                 id: .new(), at: time, service: "users", entity: "membership", what: "removed", domain: domain,
@@ -88,6 +94,44 @@ import Testing
             #expect(heard.compactMap(\.group).count == 1)
             #expect(heard.compactMap(\.thing).count == 1)
             #expect(heard.compactMap(\.channel).count == 1)
+            await listener.close()
+            await bus.close()
+        }
+    }
+
+    /// Also where the person was no member, so that no departure was announced; and what was given since, because nobody comes back.
+    @Test func whoIsRemovedLosesTheRolesOfAllDomains() async throws {
+        try await withThings { stack in
+            let bus = try await stack.usersBus()
+            let scene = try await Scene(stack)
+            let elsewhere = try await Scene(stack, user: scene.person.user)
+            let other = try await Scene(stack)
+            let listener = try await stack.adapterBus()
+            let subscription = try await listener.subscribe("events.things.grant.removed", queueGroup: nil)
+            let removal = scene.removal()
+            try await scene.give("editor", on: scene.paths[1])
+            // Nobody in particular is removed by what is no event of a user.
+            var nobody = removal
+            nobody.user = nil
+            try await announce(nobody, on: bus)
+            try await announce(removal, on: bus)
+            try await eventually("the roles are gone") {
+                let (here, there) = (try await scene.visible(), try await elsewhere.visible())
+                return here.isEmpty && there.isEmpty
+            }
+            #expect(try await other.visible() == other.paths)
+
+            var heard: [EntityEvent] = []
+            for try await batch in subscription.batches {
+                for message in batch {
+                    heard.append(
+                        try JSONDecoder().decode(EntityEvent.self, from: Data(message.payload.readableBytesView)))
+                }
+                if heard.count >= 6 { break }
+            }
+            #expect(heard.count == 6)
+            #expect(heard.allSatisfy { $0.user == scene.person.user && $0.actor == scene.admin.user })
+            for domain in [scene.domain, elsewhere.domain] { #expect(heard.count { $0.domain == domain } == 3) }
             await listener.close()
             await bus.close()
         }

@@ -75,6 +75,9 @@ import Testing
                 targets.append(Target(method: method.uppercased(), path: UsersFixture.path(path, id: id)))
             }
         }
+        // Last, because the others need the user.
+        let removal = targets.partition { $0.method == "DELETE" && $0.path == "/users/\(user)" }
+        #expect(removal == targets.count - 1)
         return targets
     }
 

@@ -202,7 +202,8 @@ enum RouteEvents {
     ]
 
     private static let endings: [Step] = [
-        Step("POST /users/tokens/revoke", .bob, "session.revoked", user: "bob")
+        Step("POST /users/tokens/revoke", .bob, "session.revoked", user: "bob"),
+        Step("DELETE /users/{id}", .platform, "user.removed", path: "/users/{eve}", user: "eve"),
     ]
 }
 

@@ -67,6 +67,7 @@ enum RouteMatrix {
         "PATCH /users/{id}/identity": Expectation(.otherUser, #"{"identity":"victim","secret":"x"}"#),
         "PATCH /users/{id}/username": Expectation(.otherUser, #"{"username":"victim","secret":"x"}"#),
         "PATCH /users/{id}/email": Expectation(.otherUser, #"{"email":"victim@b","secret":"x"}"#),
+        "DELETE /users/{id}": Expectation(.otherUser, #"{"secret":"x"}"#, isDisruptive: true),
         "PATCH /users/{id}/role": Expectation(.platform, #"{"role":"user"}"#),
         "POST /users/{id}/enable": Expectation(.platform),
         "POST /users/{id}/disable": Expectation(.platform),

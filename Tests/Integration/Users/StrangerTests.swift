@@ -120,6 +120,12 @@ import Testing
             #expect(try await users.send("POST", "/users/tokens/issue", wrong).status == 403)
             let there = #"{"name":"x","domain_id":"\#(domain)"}"#
             #expect(try await users.send("POST", "/pats", there, as: stranger).status == 404)
+            for secret in ["a long secret", "x"] {
+                let body = #"{"secret":"\#(secret)"}"#
+                let removal = try await users.send("DELETE", "/users/\(victim.id)", body, as: stranger)
+                #expect(removal.status == 404 && removal.problem?.reason == "unknown-user", "\(removal.text)")
+            }
+            try users.expect(200, await users.send("GET", "/users/profile", as: owner))
             for path in ["/domains", "/keys", "/pats", "/invitations"] {
                 let list = try users.expect(200, await users.send("GET", path + "?limit=100", as: stranger)).text
                 #expect(!list.contains("victim") && !list.contains("secret "), "\(path): \(list)")

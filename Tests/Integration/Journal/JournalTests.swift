@@ -176,6 +176,29 @@ import Testing
         try await stack.stop()
     }
 
+    @Test func whoIsRemovedStaysInTheJournal() async throws {
+        let stack = try await Self.start()
+        let users = stack.client("users", headers: bearer(try await stack.adminToken()))
+        let login = #""identity":"guest@example.com","secret":"torque wrench 17""#
+        let person = try await create(users, "/users", "{\"name\":\"guest\",\"credentials\":{\(login)}}")
+        let answer = try await users.post("/users/tokens/issue", text: "{\(login)}", headers: Self.json)
+        let own = stack.client(
+            "things", headers: bearer(try Stack.expect(201, answer, "log in").json(Token.self).accessToken))
+        let thing = try await create(own, "/things", #"{"name":"press"}"#)
+        try Stack.expect(204, await users.send("DELETE", "/users/\(person)"), "remove")
+        let journal = stack.client("journal", headers: bearer(try await stack.adminToken()))
+        try await eventually("the removal is in the journal") {
+            try await entries(journal, "operation=user.removed").map(\.entities) == [[person]]
+        }
+        let administrator = try #require(await entries(journal, "operation=user.removed").first?.user)
+        #expect(administrator != person)
+        // What the person has done stays, and the domain that nobody can use any more is seen to be switched off.
+        #expect(try await entries(journal, "entity_id=\(thing)").map(\.user) == [person])
+        #expect(try await entries(journal, "user=\(person)&operation=session.created").count == 1)
+        #expect(try await entries(journal, "operation=domain.disabled&service=users&user=\(administrator)").count == 1)
+        try await stack.stop()
+    }
+
     @Test func nothingIsMissingOrDoubledAfterCrashes() async throws {
         let stack = try await Self.start()
         let token = try await stack.adminToken()

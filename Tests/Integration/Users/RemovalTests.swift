@@ -4,6 +4,8 @@
 
 import Core
 import Foundation
+import Identity
+import Messaging
 import Postgres
 import TestKit
 import Testing
@@ -21,6 +23,12 @@ import Testing
     ) async throws {
         let body = #"{"user_ids":["\#(user)"],"role":"\#(role)"}"#
         try users.expect(201, await users.send("POST", "/domains/\(domain)/users/assign", body, as: who))
+    }
+
+    private func events(_ users: UsersFixture, _ what: String, of user: String) async throws -> [EntityEvent] {
+        try await users.announced("events.users.\(what)").map {
+            try JSONDecoder().decode(EntityEvent.self, from: Data($0.utf8))
+        }.filter { $0.user?.description == user }
     }
 
     @Test func aPersonRemovesThemselfWithTheirPassword() async throws {
@@ -56,6 +64,81 @@ import Testing
             let own = try await users.logIn("u")
             #expect(try await users.send("GET", "/domains", as: own).text.contains(#""total":1"#))
             #expect(try await users.send("GET", "/pats", as: own).text.contains(#""total":0"#))
+        }
+    }
+
+    @Test func everythingGoesAndIsAnnounced() async throws {
+        try await UsersFixture.with { users in
+            try await users.register("owner")
+            let (owner, admin) = (try await users.logIn("owner"), try await users.admin())
+            let domain = try await made(users, "/domains", #"{"name":"plant"}"#, as: owner)
+            let group = try await made(users, "/domains/\(domain)/groups", #"{"name":"g"}"#, as: owner)
+            let role = try await made(
+                users, "/domains/\(domain)/roles", #"{"name":"r","actions":["things:read"]}"#, as: owner)
+            let user = try await users.register("u")
+            let personal = try #require(user.default_domain)
+            try await assign(user.id, "admin", in: domain, users, as: owner)
+            try await assign(user.id, role, in: domain, users, as: owner)
+            let members = #"{"user_ids":["\#(user.id)"]}"#
+            try users.expect(
+                204, await users.send("POST", "/domains/\(domain)/groups/\(group)/users/assign", members, as: owner))
+            // Invitations to the user, in both ways, and by the user.
+            let second = try await made(users, "/domains", #"{"name":"second"}"#, as: owner)
+            let third = try await made(users, "/domains", #"{"name":"third"}"#, as: owner)
+            let byIdentifier = #"{"invitee_user_id":"\#(user.id)","role":"viewer"}"#
+            let byIdentity = #"{"identity":"u","role":"viewer"}"#
+            _ = try await made(users, "/domains/\(second)/invitations", byIdentifier, as: owner)
+            let kept = try await made(users, "/domains/\(third)/invitations", byIdentity, as: owner)
+            let pair = try await users.logIn("u", domain: domain)
+            let guest = try await users.register("guest").id
+            let toGuest = #"{"invitee_user_id":"\#(guest)","role":"viewer"}"#
+            _ = try await made(users, "/domains/\(domain)/invitations", toGuest, as: pair)
+            let pat: KeyTests.Issued = try users.expect(
+                201, await users.send("POST", "/pats", #"{"name":"p"}"#, as: pair)
+            ).json()
+
+            try await users.withVerifier { verifier in
+                _ = try await verifier.verify(pat.token.access_token)
+                _ = try await verifier.verify(pair.access_token)
+                try users.expect(204, await users.send("DELETE", "/users/\(user.id)", as: admin))
+                try await eventually("other services hear of it") {
+                    let reasons = [
+                        await refusal(pair.access_token, by: verifier),
+                        await refusal(pat.token.access_token, by: verifier),
+                    ]
+                    return reasons == ["token-revoked", "invalid-key"]
+                }
+            }
+            // A service that comes later, when the user's sessions are not there any more, refuses as well.
+            try await users.withVerifier { verifier in
+                #expect(await refusal(pair.access_token, by: verifier) == "token-revoked")
+                #expect(await refusal(pat.token.access_token, by: verifier) == "invalid-key")
+            }
+
+            try await eventually("the removal is announced") {
+                try await events(users, "user.removed", of: user.id).count == 1
+            }
+            let left = try await events(users, "membership.removed", of: user.id).compactMap(\.domain?.description)
+            #expect(Set(left) == [domain, personal] && left.count == 2)
+            #expect(try await events(users, "key.revoked", of: user.id).count == 1)
+            #expect(try await events(users, "session.revoked", of: user.id).count == 1)
+            #expect(try await events(users, "invitation.removed", of: user.id).count == 1)
+            #expect(try await events(users, "invitation.removed", of: guest).count == 1)
+            let off = try await users.announced("events.users.domain.disabled")
+            #expect(off.count == 1 && off.first?.contains(personal) == true)
+
+            for list in ["users", "groups/\(group)/users", "roles/\(role)/members"] {
+                let text = try users.expect(200, await users.send("GET", "/domains/\(domain)/\(list)", as: owner)).text
+                #expect(!text.contains(user.id), "\(list): \(text)")
+            }
+            // Who was invited by identity stays so: the inviter does not learn that somebody had it.
+            let invitations = try await users.send("GET", "/domains/\(third)/invitations", as: owner).text
+            #expect(invitations.contains(kept) && !invitations.contains(user.id))
+            try await nothingRefers(to: user.id, users)
+            // The domain that nobody was left in waits for whom the installation's administrator lets in.
+            try await assign(guest, "admin", in: personal, users, as: admin)
+            try users.expect(200, await users.send("POST", "/domains/\(personal)/enable", as: admin))
+            _ = try await users.logIn("guest", domain: personal)
         }
     }
 

@@ -197,11 +197,11 @@ let package = Package(
                 "Core", "Observability", nio, nioPosix, nioHTTP1, nioSSL, argumentParser, asyncHTTPClient, collections,
             ])
         + [
-            // Tests/TestKit: private PostgreSQL clusters, processes of the product, HTTP by hand, temporary folders.
+            // Tests/TestKit: private PostgreSQL clusters, a mail server, processes of the product, HTTP by hand, temporary folders.
             .target(
                 name: "TestKit",
                 dependencies: ["Core", "Messaging", "Bus", "Postgres", nio, nioPosix, crypto, logging],
-                path: "Tests/TestKit", swiftSettings: strict),
+                path: "Tests/TestKit", exclude: ["smtp_server.py"], swiftSettings: strict),
 
             .testTarget(name: "CoreTests", dependencies: ["Core"], path: "Tests/Unit/Core", swiftSettings: strict),
             .testTarget(
@@ -237,7 +237,7 @@ let package = Package(
                 name: "UsersTests",
                 dependencies: [
                     "UsersService", "Bus", "Messaging", "Identity", "Mail", "Postgres", "HTTPKit", "TestKit",
-                ], path: "Tests/Integration/Users", exclude: ["smtp_server.py"], swiftSettings: strict),
+                ], path: "Tests/Integration/Users", swiftSettings: strict),
             .testTarget(
                 name: "ThingsTests",
                 dependencies: [

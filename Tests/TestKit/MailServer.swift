@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import TestKit
 
 /// A real SMTP server in a process of its own.
-final class MailServer: Sendable {
+public final class MailServer: Sendable {
     /// Debian's Python, which sees Debian's aiosmtpd whatever other Python comes first on the path.
     private static let python = "/usr/bin/python3"
 
-    let port: Int
+    public let port: Int
     private let directory: TemporaryDirectory
     private let process: ServiceProcess
 
-    struct Mail: Sendable {
-        var from: String
-        var hello: String
-        var isEncrypted: Bool
-        var to: String
+    public struct Mail: Sendable {
+        public var from: String
+        public var hello: String
+        public var isEncrypted: Bool
+        public var to: String
         /// Headers and body as they arrived.
-        var content: String
+        public var content: String
 
         /// The body with its soft line breaks taken out.
-        var text: String {
+        public var text: String {
             let body = content.components(separatedBy: "\r\n\r\n").dropFirst().joined(separator: "\r\n\r\n")
             return body.replacing("=\r\n", with: "").replacing("=3D", with: "=")
         }
 
         /// The line of a token, 43 characters of base64url.
-        var token: String? {
+        public var token: String? {
             text.components(separatedBy: "\r\n").first {
                 $0.utf8.count == 43 && $0.allSatisfy { $0.isLetter || $0.isNumber || $0 == "-" || $0 == "_" }
             }
@@ -34,12 +33,12 @@ final class MailServer: Sendable {
     }
 
     /// - Parameter arguments: certificate and key, user and password.
-    static func start(port: Int = 0, _ arguments: [String] = []) async throws -> MailServer {
+    public static func start(port: Int = 0, _ arguments: [String] = []) async throws -> MailServer {
         let directory = try TemporaryDirectory("mail")
         let process = try ServiceProcess(
             program: python,
             arguments: [
-                Repository.file("Tests/Integration/Users/smtp_server.py"), directory.path, String(port),
+                Repository.file("Tests/TestKit/smtp_server.py"), directory.path, String(port),
             ] + arguments, log: directory.file("log"))
         let portFile = directory.file("port")
         try await process.wait("the mail server listens") { FileManager.default.fileExists(atPath: portFile) }
@@ -53,10 +52,10 @@ final class MailServer: Sendable {
         self.process = process
     }
 
-    func stop() async { await process.kill() }
+    public func stop() async { await process.kill() }
 
     /// The mails that were taken so far, in order.
-    func mails() throws -> [Mail] {
+    public func mails() throws -> [Mail] {
         var mails: [Mail] = []
         while let data = FileManager.default.contents(atPath: directory.file("\(mails.count + 1).eml")) {
             let lines = String(decoding: data, as: UTF8.self)
@@ -71,13 +70,14 @@ final class MailServer: Sendable {
     }
 
     /// Waits for a number of mails.
-    func mails(_ count: Int) async throws -> [Mail] {
+    public func mails(_ count: Int) async throws -> [Mail] {
         try await eventually("\(count) mails have come") { try mails().count >= count }
         return try mails()
     }
 
     /// A certificate for 127.0.0.1 and its key, both as PEM files.
-    static func certificate(in directory: TemporaryDirectory) async throws -> (certificate: String, key: String) {
+    public static func certificate(in directory: TemporaryDirectory) async throws -> (certificate: String, key: String)
+    {
         let (certificate, key) = (directory.file("cert.pem"), directory.file("key.pem"))
         let openssl = try ServiceProcess(
             program: "/usr/bin/openssl",

@@ -33,6 +33,8 @@ struct MQTTLoad {
         var seconds = 0.0
         /// Of each of the broker's processes.
         var processorSeconds: [Double] = []
+        /// Processor time of the load generator, of the same time: near 1 the generator is what limits.
+        var generatorShare = 0.0
     }
 
     /// So long without a delivery or an acknowledgement, once nobody publishes any more, means that what is missing is lost.
@@ -80,6 +82,7 @@ struct MQTTLoad {
         var isStopping = false
         var cutOff = 0
         let before = try broker.processorSeconds()
+        let own = Self.threadSeconds()
         let start = ContinuousClock.now
         let end = start + .seconds(seconds)
         var last = start
@@ -97,36 +100,22 @@ struct MQTTLoad {
             }
             poll.wait(20) { number, ready in
                 let connection: MQTTConnection
-                let wantsWrite: Bool
+                let served: (hasProgress: Bool, wantsWrite: Bool)
                 if number < publishers.count {
-                    let publisher = publishers[number]
-                    connection = publisher.connection
-                    if ready.contains(.read) {
-                        var acknowledged = 0
-                        connection.receive(input) { head, _ in
-                            if head == MQTTPacket.publishAcknowledgement { acknowledged += 1 }
-                        }
-                        if acknowledged > 0 {
-                            publisher.acknowledge(acknowledged)
-                            last = now
-                        }
-                    }
-                    publisher.send(isStopping: isStopping)
-                    wantsWrite = publisher.wantsWrite
+                    connection = publishers[number].connection
+                    served = serve(publishers[number], ready, isStopping)
                 } else {
                     let subscriber = subscribers[number - publishers.count]
                     connection = subscriber.connection
-                    let delivered = subscriber.delivered
-                    if ready.contains(.read) { subscriber.receive(input) } else { subscriber.flush() }
-                    if subscriber.delivered > delivered { last = now }
-                    wantsWrite = subscriber.wantsWrite
+                    served = serve(subscriber, ready)
                 }
+                if served.hasProgress { last = now }
                 guard connection.isOpen else {
                     cutOff += 1
                     poll.remove(connection.descriptor)
                     return
                 }
-                let interest: EventPoll.Interest = wantsWrite ? [.read, .write] : .read
+                let interest: EventPoll.Interest = served.wantsWrite ? [.read, .write] : .read
                 guard interest != interests[number] else { return }
                 interests[number] = interest
                 poll.change(connection.descriptor, number, interest)
@@ -141,10 +130,41 @@ struct MQTTLoad {
         // Without subscribers and acknowledgements the last thing to happen is the last publish.
         outcome.seconds = (last == start ? start.duration(to: now) : start.duration(to: last)) / .seconds(1)
         outcome.processorSeconds = zip(try broker.processorSeconds(), before).map { $0 - $1 }
+        // Processor time includes the wait for what is lost, in which nothing is done.
+        outcome.generatorShare = (Self.threadSeconds() - own) / outcome.seconds
         guard outcome.delivered <= outcome.expected else {
             throw BenchmarkFailure(description: "\(broker.name), \(shape.name): more was delivered than published")
         }
         return outcome
+    }
+
+    private func serve(
+        _ publisher: MQTTPublisher, _ ready: EventPoll.Interest, _ isStopping: Bool
+    ) -> (hasProgress: Bool, wantsWrite: Bool) {
+        var acknowledged = 0
+        if ready.contains(.read) {
+            publisher.connection.receive(input) { head, _ in
+                if head == MQTTPacket.publishAcknowledgement { acknowledged += 1 }
+            }
+        }
+        publisher.acknowledge(acknowledged)
+        publisher.send(isStopping: isStopping)
+        return (acknowledged > 0, publisher.wantsWrite)
+    }
+
+    private func serve(
+        _ subscriber: MQTTSubscriber, _ ready: EventPoll.Interest
+    ) -> (hasProgress: Bool, wantsWrite: Bool) {
+        let delivered = subscriber.delivered
+        if ready.contains(.read) { subscriber.receive(input) } else { subscriber.flush() }
+        return (subscriber.delivered > delivered, subscriber.wantsWrite)
+    }
+
+    /// User and system time of the calling thread.
+    private static func threadSeconds() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     private func isComplete(_ publishers: [MQTTPublisher], _ subscribers: [MQTTSubscriber]) -> Bool {

@@ -53,6 +53,8 @@ package final class SQLiteSessionStore: SessionStore {
         return try result.get()
     }
 
+    package var path: String { configuration.path }
+
     // MARK: SessionStore
 
     package func load() async throws(SessionStoreError) -> StoredState {
@@ -93,6 +95,7 @@ package final class SQLiteSessionStore: SessionStore {
     package var totals: StoreTotals {
         var totals = counted.withLock { $0 }
         (totals.waitingCommits, totals.waitingBytes) = inbox.withLock { ($0.commits, $0.bytes) }
+        totals.unreadableRows = database.value.unreadableRows.load(ordering: .relaxed)
         totals.fileBytes = Self.size(of: configuration.path) + Self.size(of: configuration.path + "-wal")
         return totals
     }
@@ -126,7 +129,6 @@ package final class SQLiteSessionStore: SessionStore {
             case .write(let commits): write(commits, database)
             case .other(let job): job(database)
             }
-            counted.withLock { $0.unreadableRows = database.unreadableRows }
             if inbox.withLock({ $0.isEmpty }) { shrink(database) }
         }
     }

@@ -55,15 +55,18 @@ extension StoreDatabase {
     private func remove(_ session: SessionNumber, _ statements: StoreStatements) throws {
         let size = try statements.sizeOfEntries.first(.session(session), read: StoreSize.init) ?? StoreSize()
         try statements.removeEntries.run(.session(session))
-        uncommitted += StoreSize(entries: -size.entries, bytes: -size.bytes)
+        uncommitted -= size
         try statements.removeSubscriptions.run(.session(session))
         try statements.removeReceptions.run(.session(session))
         try statements.removeSession.run(.session(session))
     }
 
     private func remove(_ order: UInt64, of session: SessionNumber, _ statements: StoreStatements) throws {
-        let bytes: Int? = try statements.removeEntry.first(.session(session), .order(order)) { try $0.number(0) }
-        if let bytes { uncommitted += StoreSize(entries: -1, bytes: -bytes) }
+        // A size that cannot be read is no reason to keep the entry.
+        let bytes = try statements.removeEntry.first(.session(session), .order(order)) { row in
+            (try? row.number(0) as UInt32) ?? 0
+        }
+        if let bytes { uncommitted -= StoreSize(entries: 1, bytes: Int(bytes)) }
     }
 
     private func apply(_ entry: StoredEntry, of session: SessionNumber, _ statements: StoreStatements) throws {

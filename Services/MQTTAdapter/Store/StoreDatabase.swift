@@ -4,6 +4,7 @@ import GRDBSQLite
 import Logging
 import NIOCore
 import Observability
+import Synchronization
 
 /// The open file and its statements. Used on the store's queue only.
 final class StoreDatabase {
@@ -17,8 +18,8 @@ final class StoreDatabase {
     /// What the transaction that is being written changes of it.
     var uncommitted = StoreSize()
     private var groupsUntilLook = 0
-    /// Rows that could not be read.
-    var unreadableRows = 0
+    /// Rows that could not be read. The only part that other threads look at.
+    let unreadableRows = Atomic<Int>(0)
 
     /// Opens the file, or makes it, and brings it to the newest schema.
     init(_ configuration: StoreConfiguration, logger: Logger) throws(SessionStoreError) {
@@ -176,7 +177,7 @@ final class StoreDatabase {
 
     /// Counts and reports a row that is left out.
     func leaveOut(_ fault: StoreFault, _ table: String) {
-        unreadableRows += 1
+        unreadableRows.wrappingAdd(1, ordering: .relaxed)
         logger.error(
             "a row of the session store cannot be read and is left out",
             metadata: [

@@ -10,6 +10,11 @@ struct StoreSize: Equatable, Sendable {
         left.entries &+= right.entries
         left.bytes &+= right.bytes
     }
+
+    static func -= (left: inout StoreSize, right: StoreSize) {
+        left.entries &-= right.entries
+        left.bytes &-= right.bytes
+    }
 }
 
 extension StoreSize {

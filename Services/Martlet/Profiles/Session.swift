@@ -46,7 +46,8 @@ struct Session: Sendable {
         let tokens: TokenPair
         do {
             tokens = try await TokenPair.refresh(profile.refreshToken ?? "", client)
-        } catch let failure as CommandFailure where failure.status == .notAuthenticated {
+        } catch let failure as CommandFailure where failure.status == .notAuthenticated || failure.httpStatus == 403 {
+            // Forbidden: who was taken out of the session's domain, or whose domain was disabled, has none there any more.
             throw CommandFailure(
                 .notAuthenticated, "the session has ended: \(failure.message)", advice: loginAdvice,
                 reason: failure.reason, httpStatus: failure.httpStatus)

@@ -70,6 +70,123 @@ import Testing
         return try #require(token)
     }
 
+    @Test func aPersonMayDoWhatTheyWereGivenAndNothingElse() async throws {
+        try await Self.withTenant { owner, guest, mails in
+            try await owner.client.expect(0, "things", "create", "press-1")
+            try await owner.client.expect(0, "channels", "create", "hall-4", "--route", "hall-4")
+            try await roleIsMade(owner)
+            try await invitationIsAcceptedByItsMail(owner, guest, mails)
+            try await roleIsExactlyThat(guest)
+            try await roleBecomesMoreAndLess(owner, guest)
+            try await groupGivesARole(owner, guest)
+            try await removalTakesEverything(owner, guest)
+        }
+    }
+
+    private func roleIsMade(_ owner: Person) async throws {
+        let actions = try await owner.client.expect(0, "roles", "actions")
+        #expect(actions.output.contains("things:read"))
+        let unknown = try await owner.client.expect(1, "roles", "create", "x", "--action", "things:paint")
+        #expect(unknown.errors.contains("unknown-action"))
+        try await owner.client.expect(0, "roles", "create", "night shift", "--action", "things:read")
+        #expect(try await owner.client.expect(0, "roles").output.contains("night shift"))
+        try await owner.client.expect(1, "roles", "create", "night shift", "--action", "things:read")
+    }
+
+    private func invitationIsAcceptedByItsMail(_ owner: Person, _ guest: Person, _ mails: MailServer) async throws {
+        try await owner.client.expect(0, "invitations", "send", guest.identity, "--role", "night shift")
+        let sent = try await owner.client.expect(0, "invitations")
+        #expect(sent.output.contains(guest.identity) && sent.output.contains("night shift"))
+        let again = try await owner.client.expect(1, "invitations", "send", guest.identity, "--role", "viewer")
+        #expect(again.errors.contains("already-invited"))
+        // It can be taken back, turned down, and sent again.
+        try await owner.client.expect(0, "invitations", "withdraw", guest.identity)
+        try await guest.client.expect(1, "invitations", "accept", "Plant 1")
+        try await owner.client.expect(0, "invitations", "send", guest.identity, "--role", "night shift")
+        try await guest.client.expect(0, "invitations", "reject", "Plant 1")
+        try await guest.client.expect(1, "invitations", "accept", "Plant 1")
+        let third = try await owner.client.expect(
+            0, "invitations", "send", guest.identity, "--role", "night shift", "--expires", "2h", "--json"
+        ).json()
+        #expect(try await guest.client.expect(0, "invitations", "list", "--mine").output.contains("Plant 1"))
+
+        try await guest.client.expect(1, "invitations", "accept", "--token", input: "not a token\n")
+        var accepted: [String: Any] = [:]
+        // The mails of the first two say nothing any more; the third's may be on its way.
+        try await eventually("the third mail's token is good") {
+            let token = try await token(mails, to: guest.identity, "You are invited to the domain \"Plant 1\"")
+            let run = try await guest.client.run(["invitations", "accept", "--token", "--json"], input: token + "\n")
+            accepted = try run.status == .exited(0) ? run.json() : [:]
+            return run.status == .exited(0)
+        }
+        #expect(accepted["id"] as? String == third["id"] as? String)
+        let members = try await owner.client.expect(0, "members", "list", "--name", "guest")
+        #expect(members.output.contains("night shift") && !members.output.contains("owner"))
+        try await guest.logIn(domain: "Plant 1")
+    }
+
+    private func roleIsExactlyThat(_ guest: Person) async throws {
+        #expect(try await guest.client.expect(0, "things").output.contains("press-1"))
+        for refused in [
+            ["things", "create", "x"], ["channels"], ["members"], ["roles"], ["invitations"], ["user-groups"],
+            ["roles", "create", "x", "--action", "things:read"], ["groups", "create", "x"],
+            ["invitations", "send", "x@example.com", "--role", "viewer"],
+        ] {
+            let run = try await guest.client.run(refused)
+            #expect(run.status == .exited(1), "\(run)")
+        }
+    }
+
+    private func roleBecomesMoreAndLess(_ owner: Person, _ guest: Person) async throws {
+        try await owner.client.expect(0, "roles", "update", "night shift", "--add", "channels:read", "--name", "nights")
+        // What is given is in the next token.
+        try await guest.logIn(domain: "plant-1")
+        try await guest.client.expect(0, "channels")
+        try await owner.client.expect(0, "roles", "update", "nights", "--remove", "channels:read")
+        try await guest.sessionEnds()
+        try await guest.logIn(domain: "plant-1")
+        try await guest.client.expect(1, "channels")
+        try await guest.client.expect(0, "things")
+        #expect(try await owner.client.expect(0, "roles", "members", "nights").output.contains(guest.identity))
+    }
+
+    private func groupGivesARole(_ owner: Person, _ guest: Person) async throws {
+        try await owner.client.expect(0, "user-groups", "create", "fitters")
+        try await owner.client.expect(0, "user-groups", "add", "fitters", guest.identity)
+        try await owner.client.expect(0, "user-groups", "set-roles", "fitters", "editor", "nights")
+        let list = try await owner.client.expect(0, "user-groups")
+        #expect(list.output.contains("editor, nights"))
+        #expect(try await owner.client.expect(0, "user-groups", "members", "fitters").output.contains(guest.identity))
+        try await guest.logIn(domain: "plant-1")
+        try await guest.client.expect(0, "things", "create", "drill")
+        // An editor manages nobody.
+        try await guest.client.expect(1, "user-groups", "add", "fitters", owner.identity)
+        try await owner.client.expect(0, "user-groups", "remove", "fitters", guest.identity)
+        try await guest.sessionEnds()
+        try await guest.logIn(domain: "plant-1")
+        try await guest.client.expect(1, "things", "create", "lathe")
+        try await owner.client.expect(0, "user-groups", "delete", "fitters")
+    }
+
+    private func removalTakesEverything(_ owner: Person, _ guest: Person) async throws {
+        try await owner.client.expect(0, "members", "assign", guest.identity, "--role", "viewer")
+        try await guest.sessionEnds()
+        try await guest.logIn(domain: "plant-1")
+        try await guest.client.expect(0, "channels")
+        try await owner.client.expect(0, "members", "take", guest.identity, "--role", "nights")
+        try await owner.client.expect(0, "members", "remove", guest.identity)
+        try await guest.sessionEnds()
+        try await guest.logIn()
+        let gone = try await guest.client.expect(
+            1, "domains", "use", "plant-1", "--password-stdin", input: guest.password + "\n")
+        #expect(gone.errors.contains("there is no domain"))
+        let nobody = try await owner.client.expect(1, "members", "assign", guest.identity, "--role", "viewer")
+        #expect(nobody.errors.contains("martlet invitations send"))
+        let last = try await owner.client.expect(1, "members", "remove", owner.identity)
+        #expect(last.errors.contains("last-administrator"))
+        try await owner.client.expect(0, "roles", "delete", "nights")
+    }
+
     // MARK: Groups of things
 
     @Test func aRoleOnABranchReachesWhatIsBelowIt() async throws {

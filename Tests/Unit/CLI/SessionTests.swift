@@ -114,6 +114,18 @@ import Testing
         await session.client.shutdown()
     }
 
+    @Test func whoWasTakenOutOfTheDomainHasNoSession() async throws {
+        let server = try ScriptedServer { _ in
+            .json(#"{"status":403,"reason":"not-a-member","detail":"you are not a member"}"#, status: 403)
+        }
+        try logIn(server, accessToken: Self.token(expiring: 0))
+        let session = try session(server)
+        let failure = await #expect(throws: CommandFailure.self) { try await session.accessToken() }
+        #expect(failure?.status == .notAuthenticated && failure?.reason == "not-a-member")
+        #expect(failure?.advice == "martlet login")
+        await session.client.shutdown()
+    }
+
     @Test func serverThatIsAwayLosesNothing() async throws {
         let server = try ScriptedServer { _ in .json(#"{"status":503,"reason":"service-away"}"#, status: 503) }
         try logIn(server, accessToken: Self.token(expiring: 0))

@@ -32,6 +32,8 @@ import Testing
             if let failure { throw failure }
         }
 
+        func domains(withGrantsOf user: UserID) async throws(ServiceError) -> [DomainID] { [] }
+
         func setDomain(enabled: Bool, at place: StreamPlace, _ events: ChangeEvents) async throws(ServiceError) {
             state.withLock { $0.states.append(enabled) }
         }

@@ -374,5 +374,6 @@ extension Broker {
         for session in unsavedSessions.values { session.saveEntries() }
         unsavedSessions.removeAll(keepingCapacity: true)
         if case .running(let position) = feedState { save(.position(position)) }
+        hasEntriesBeyondPosition = false
     }
 }

@@ -12,6 +12,7 @@ extension Broker {
     private static let retry: TimeAmount = .seconds(1)
 
     func save(_ change: StoreChange) {
+        if case .entry = change { hasEntriesBeyondPosition = true }
         changes.append(change)
         schedule(in: Self.gathering)
     }
@@ -42,6 +43,8 @@ extension Broker {
     /// One commit at a time: what comes meanwhile goes with the next.
     func commit() {
         guard !isCommitting, !changes.isEmpty || !afterCommit.isEmpty else { return }
+        // In one commit with what was followed for it: after a crash nothing is followed twice, and so queued twice.
+        if hasEntriesBeyondPosition { savePosition() }
         let changes = changes
         let actions = afterCommit
         self.changes = []

@@ -56,6 +56,8 @@ final class Broker {
     /// Sessions with entries that the store does not have.
     var unsavedSessions: [SessionNumber: Session] = [:]
     var isPositionScheduled = false
+    /// Whether entries were saved behind the position that was saved last.
+    var hasEntriesBeyondPosition = false
     var changes: [StoreChange] = []
     var afterCommit: [() -> Void] = []
     var isCommitting = false

@@ -147,6 +147,8 @@ final class Session {
     /// Keeps a message while it is asked whether the session may read its channel.
     private func park(_ message: Message, _ isRetained: Bool) -> Bool {
         guard case .asked(var parked, var bytes)? = channelRights[message.channel] else { return false }
+        // By another of its filters it is there already; all of them get it when the answer comes.
+        if parked.last?.message === message { return true }
         bytes += message.envelope.readableBytes
         guard bytes <= Self.parkedBytes else {
             broker.metrics.dropped("right-not-known")

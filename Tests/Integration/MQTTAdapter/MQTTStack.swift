@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import MQTTAdapter
 import Messaging
+import NIOCore
 import Observability
 import ServiceKit
 import TestKit
@@ -124,6 +125,15 @@ final class MQTTStack: Sendable {
             next = last.sequence + 1
             for entry in page { all.append(try RawMessage(decoding: entry.payload)) }
         }
+    }
+
+    /// Publishes as another adapter does.
+    func publish(_ message: RawMessage) async throws {
+        var payload = ByteBuffer()
+        message.encode(into: &payload)
+        _ = try await observer.publishDurably(
+            BusMessage(
+                subject: Subjects.messages(channel: message.channel, subtopic: message.subtopic), payload: payload))
     }
 
     /// The value of a line of `/metrics`; 0 when it is not there.

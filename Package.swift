@@ -255,7 +255,7 @@ let package = Package(
                 dependencies: [
                     "Core", "Messaging", "Bus", "Observability", "ServiceKit", "MQTTAdapter", "TestKit", nio, nioPosix,
                     nioSSL, nioHTTP1, nioWebSocket, logging,
-                ], path: "Tests/Integration/MQTTAdapter", swiftSettings: strict),
+                ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py"], swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
                 dependencies: [

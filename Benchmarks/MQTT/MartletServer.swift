@@ -26,7 +26,10 @@ final class MartletServer: MQTTServer {
 
     /// - Parameter count: at most 1,000, which is the most things that one request makes.
     init(accounts count: Int) async throws {
-        stack = try await Stack.start(databaseSettings: PostgresCluster.benchmarkSettings)
+        stack = try await Stack.start(
+            // Room for everything that a run publishes: nobody stores it.
+            settings: ["bus": ["MARTLET_BUS_MESSAGES_MAXIMUM_BYTES": String(UInt64(30) << 30)]],
+            databaseSettings: PostgresCluster.benchmarkSettings)
         // Nothing is measured beside a writer that stores.
         try await stack.process("writer-postgres").terminate()
         let token = try await stack.adminToken()
@@ -48,6 +51,8 @@ final class MartletServer: MQTTServer {
                 "MARTLET_BUS_SOCKET": stack.directory.file("bus.sock"),
                 "MARTLET_MQTT_ADAPTER_HTTP_PORT": String(try FreePort.next()),
                 "MARTLET_MQTT_ADAPTER_MQTT_PORT": String(port),
+                "MARTLET_MQTT_ADAPTER_WEBSOCKET_PORT": String(try FreePort.next()),
+                "MARTLET_MQTT_ADAPTER_STORE_PATH": stack.directory.file("sessions.sqlite"),
                 // The idle connections' and the load's together.
                 "MARTLET_MQTT_ADAPTER_CONNECTIONS_MAXIMUM": "20000",
             ], log: stack.directory.file("\(Self.executable).log"))

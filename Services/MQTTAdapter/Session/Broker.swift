@@ -178,15 +178,13 @@ final class Broker {
     }
 
     /// What a payload without a content type is: SenML or JSON if it is, else bytes.
-    func guess(_ payload: UnsafeRawBufferPointer) -> ContentType {
-        guard let first = payload.first, first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else {
-            return .octetStream
-        }
-        let buffer = ByteBuffer(bytes: payload)
-        if first == UInt8(ascii: "["), (try? payloadCheck.check(buffer, as: .senmlJSON, receivedAt: now)) != nil {
+    func guess(_ payload: ByteBuffer) -> ContentType {
+        let first = payload.getInteger(at: payload.readerIndex, as: UInt8.self)
+        guard first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else { return .octetStream }
+        if first == UInt8(ascii: "["), (try? payloadCheck.check(payload, as: .senmlJSON, receivedAt: now)) != nil {
             return .senmlJSON
         }
-        return (try? payloadCheck.check(buffer, as: .json, receivedAt: now)) != nil ? .json : .octetStream
+        return (try? payloadCheck.check(payload, as: .json, receivedAt: now)) != nil ? .json : .octetStream
     }
 
     // MARK: Writing

@@ -134,17 +134,27 @@ extension Connection {
         return RawMessage(
             domain: incoming.grant.domain, channel: incoming.grant.channel, subtopic: incoming.path.subtopic,
             publisher: incoming.grant.thing, transport: .mqtt,
-            contentType: incoming.path.contentType ?? contentType(view), created: broker.clock.now(), payload: slice,
+            contentType: statedType(incoming) ?? .octetStream, created: broker.clock.now(), payload: slice,
             mqtt: MQTTDetails(
                 qos: view.qos.rawValue, retain: view.retain,
                 deliveredBy: view.qos == .atMostOnce ? broker.instance : 0,
                 session: incoming.session.number.rawValue, properties: passedOn(view)))
     }
 
-    /// What the publisher says it is; without a word of it what it looks like: devices that speak MQTT 3.1.1 cannot say.
-    private func contentType(_ view: PublishView) -> ContentType {
-        if version == .v5, let name = view.contentType, let type = ContentType(mediaType: name) { return type }
-        return broker.guess(view.payload)
+    /// What the publisher says it is; nil without a word of it.
+    private func statedType(_ incoming: Incoming) -> ContentType? {
+        if let type = incoming.path.contentType { return type }
+        guard version == .v5, let name = incoming.view.contentType else { return nil }
+        return ContentType(mediaType: name)
+    }
+
+    /// What is said to be SenML or JSON must be; what nobody says anything of is what it looks like, as devices that speak MQTT 3.1.1 cannot say.
+    private func check(_ incoming: Incoming, _ message: inout RawMessage) throws(ServiceError) {
+        if statedType(incoming) == nil {
+            message.contentType = broker.guess(message.payload)
+        } else {
+            try broker.check(message)
+        }
     }
 
     /// The properties of MQTT 5 that subscribers get, as they came.
@@ -166,9 +176,9 @@ extension Connection {
         _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer, _ run: inout PublishRun
     ) -> Step {
         let view = incoming.view
-        let message = message(incoming, at: offset, of: buffer)
+        var message = message(incoming, at: offset, of: buffer)
         do throws(ServiceError) {
-            try broker.check(message)
+            try check(incoming, &message)
         } catch {
             return refuse(view, incoming.session, error)
         }
@@ -250,7 +260,10 @@ extension Connection {
                 guard let view = try? PublishView(packet, head: head, version: version) else { return }
                 let incoming = Incoming(
                     view: view, grant: source.grant, path: path, topic: source.topic, session: session)
-                broker.deliver(atMostOnce: message(incoming, at: offset, of: copy), targets, route)
+                var message = message(incoming, at: offset, of: copy)
+                // It was checked before.
+                try? check(incoming, &message)
+                broker.deliver(atMostOnce: message, targets, route)
                 offset += head.packetLength
             }
         }
@@ -271,9 +284,9 @@ extension Connection {
             waitsForAnswers = true
             return .waits
         }
-        let message = message(incoming, at: offset, of: buffer)
+        var message = message(incoming, at: offset, of: buffer)
         do throws(ServiceError) {
-            try broker.check(message)
+            try check(incoming, &message)
             if view.retain { try broker.checkRetained(message) }
         } catch {
             return refuse(view, session, error)

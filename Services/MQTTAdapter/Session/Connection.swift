@@ -33,6 +33,8 @@ final class Connection: ChannelInboundHandler {
     private var pending = ByteBuffer()
     private var isWaiting = false
     private var isTaking = false
+    /// The client has closed its side: nothing more comes.
+    private var isInputClosed = false
     /// What goes out with the next flush.
     private var out = ByteBuffer()
     private var isDirty = false
@@ -95,8 +97,12 @@ final class Connection: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // A client that has closed its side will never acknowledge anything.
-        if case ChannelEvent.inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
+        // A client that has closed its side will never acknowledge anything; what it sent before is taken all the same.
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            isInputClosed = true
+            if !isWaiting { context.close(promise: nil) }
+            return
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -204,7 +210,9 @@ final class Connection: ChannelInboundHandler {
         buffer.moveReaderIndex(forwardBy: takePackets(buffer))
         if buffer.readableBytes > 0, phase != .closed { pending = buffer }
         isTaking = false
-        if !isWaiting, phase != .closed { setReading(true) }
+        if !isWaiting, phase != .closed {
+            if isInputClosed { context?.close(promise: nil) } else { setReading(true) }
+        }
         broker.flushSoon()
     }
 

@@ -16,14 +16,17 @@ final class MQTTStack: Sendable {
     let port: Int
     let httpPort: Int
     let webSocketPort: Int
-    let bus: ServiceProcess
+    let tlsPort: Int
+    /// Of the server, and what its clients are given to believe it.
+    let certificate: String
+    private let bus: ProcessBox
     let things: ThingsByContract
     /// May read the stream and publish like any adapter.
     let observer: any Bus
     private let arguments: [String]
     private let process: ProcessBox
 
-    /// The adapter's process, which a test may replace.
+    /// A process that a test may replace.
     private actor ProcessBox {
         var process: ServiceProcess
 
@@ -34,20 +37,25 @@ final class MQTTStack: Sendable {
 
     fileprivate init(
         directory: TemporaryDirectory, bus: ServiceProcess, things: ThingsByContract, observer: any Bus,
-        settings: [String: String]
+        settings: [String: String], tls: Bool
     ) throws {
         self.directory = directory
-        self.bus = bus
+        self.bus = ProcessBox(bus)
         self.things = things
         self.observer = observer
         port = try FreePort.next()
         httpPort = try FreePort.next()
         webSocketPort = try FreePort.next()
+        tlsPort = try FreePort.next()
+        certificate = directory.file("tls/certificate.pem")
+        let tlsArguments = [
+            "--tls-port", "\(tlsPort)", "--tls-certificate", certificate, "--tls-key", directory.file("tls/key.pem"),
+        ]
         arguments =
             [
                 "--bus-socket", directory.file("bus.sock"), "--http-port", "\(httpPort)", "--mqtt-port", "\(port)",
                 "--websocket-port", "\(webSocketPort)", "--store-path", directory.file("sessions.sqlite"),
-            ] + settings.flatMap { ["--\($0.key)", $0.value] }
+            ] + (tls ? tlsArguments : []) + settings.flatMap { ["--\($0.key)", $0.value] }
         process = ProcessBox(
             try ServiceProcess.start("mqtt-adapter", arguments: arguments, log: directory.file("mqtt.log")))
     }
@@ -55,6 +63,12 @@ final class MQTTStack: Sendable {
     var log: String { (try? String(contentsOfFile: directory.file("mqtt.log"), encoding: .utf8)) ?? "" }
 
     func kill() async { await process.process.kill() }
+
+    /// kill -9 of the bus, and starts it again.
+    func killBus() async throws {
+        await bus.process.kill()
+        try await bus.replace()
+    }
 
     func terminate() async throws { try await process.process.terminate() }
 
@@ -143,14 +157,19 @@ final class MQTTStack: Sendable {
             .flatMap { $0.split(separator: " ").last }.flatMap { Double($0) } ?? 0
     }
 
-    fileprivate func stop() async throws { try await process.process.terminate(deadline: .seconds(15)) }
+    fileprivate func stop() async throws {
+        try await process.process.terminate(deadline: .seconds(15))
+        await observer.close()
+        await things.bus.close()
+        await bus.process.kill()
+    }
 }
 
 /// Runs `body` with a stack of its own.
 ///
 /// - Parameter settings: the adapter's flags, as on its command line, without dashes.
 func withMQTT(
-    _ settings: [String: String] = [:], isolation: isolated (any Actor)? = #isolation,
+    _ settings: [String: String] = [:], tls: Bool = false, isolation: isolated (any Actor)? = #isolation,
     _ body: (MQTTStack) async throws -> Void
 ) async throws {
     let directory = try TemporaryDirectory("mqtt")
@@ -158,12 +177,18 @@ func withMQTT(
     let daemon = try ServiceProcess.start(
         "bus", arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"],
         log: directory.file("bus.log"))
+    if tls {
+        let maker = try ServiceProcess(
+            program: Repository.file("deploy/local/certificate"), arguments: [directory.file("tls"), "localhost"],
+            log: directory.file("certificate.log"))
+        try await maker.waitForExit()
+    }
     let things = ThingsByContract(bus: try await connect(to: socket, as: "things"))
     let observer = try await connect(to: socket, as: "martlet")
     let serving = Task { try await things.run {} }
     defer { serving.cancel() }
     let stack = try MQTTStack(
-        directory: directory, bus: daemon, things: things, observer: observer, settings: settings)
+        directory: directory, bus: daemon, things: things, observer: observer, settings: settings, tls: tls)
     try await stack.waitUntilServing()
     do {
         try await body(stack)
@@ -171,9 +196,6 @@ func withMQTT(
         throw ServiceProcess.Ended(description: "\(error)\n\(stack.log.suffix(20_000))")
     }
     try await stack.stop()
-    await observer.close()
-    await things.bus.close()
-    await daemon.kill()
 }
 
 private func connect(to socket: String, as name: String) async throws -> any Bus {

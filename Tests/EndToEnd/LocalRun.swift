@@ -24,7 +24,10 @@ final class LocalRun: Sendable {
         tlsPort = try FreePort.next()
         environment["MARTLET_HTTPS_PORT"] = String(tlsPort)
         environment["MARTLET_TLS"] = "https://localhost:\(tlsPort)"
-        for service in Stack.services {
+        for name in ["MQTT_PORT", "MQTTS_PORT", "MQTT_WEBSOCKET_PORT"] {
+            environment["MARTLET_\(name)"] = String(try FreePort.next())
+        }
+        for service in Stack.services + ["mqtt-adapter"] {
             let name = service.uppercased().replacing("-", with: "_")
             environment["MARTLET_\(name)_HTTP_PORT"] = String(try FreePort.next())
         }

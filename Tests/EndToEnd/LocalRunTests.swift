@@ -21,6 +21,9 @@ import Testing
         #expect(output.contains("counts and sums agree"), "\(output)")
         #expect(output.contains("device-1:humidity [%RH]  300 values"), "\(output)")
         #expect(output.contains("\nHTTP/2 200\n"), "\(output)")
+        // What MQTT brought, to a subscriber and into the database.
+        #expect(output.contains("/messages/hall-3 [{"), "\(output)")
+        #expect(output.contains("\n72.25\n"), "\(output)")
         #expect(output.contains("by a key") && output.contains("        └── hall-4"), "\(output)")
         #expect(!output.contains("martlet: "), "\(output)")
 

@@ -140,7 +140,7 @@ extension Broker {
     }
 
     /// Whether a session may read a channel that one of its filters over all channels reaches; asks where it is not known.
-    private func mayRead(_ session: Session, _ channel: ChannelID) -> Session.ChannelRight {
+    func mayRead(_ session: Session, _ channel: ChannelID) -> Session.ChannelRight {
         switch session.channelRights[channel] {
         case .allowed(let watch)?: return .allowed(watch)
         case .asked(let parked, let bytes)?: return .asked(parked: parked, bytes: bytes)
@@ -187,6 +187,7 @@ extension Broker {
         guard case .asked(let parked, _)? = session.channelRights[channel] else { return }
         settle(session, channel, result)
         generation += 1
+        session.pump()
         guard case .success = result else { return }
         for parked in parked {
             let message = parked.message
@@ -231,11 +232,14 @@ extension Broker {
 
     /// - Throws: `unavailable` when there is no room for one more.
     func checkRetained(_ message: RawMessage) throws(ServiceError) {
-        guard message.payload.readableBytes > 0, retained.count >= limits.maximumRetained,
-            !retained.contains(message.channel, message.subtopic)
-        else { return }
+        guard message.payload.readableBytes > 0, !hasRoom(toRetain: message) else { return }
         throw ServiceError(
             .tooManyRequests, reason: "too-many-retained", "There is no room for another retained message.")
+    }
+
+    private func hasRoom(toRetain message: RawMessage) -> Bool {
+        retained.bytes + message.payload.readableBytes <= limits.maximumRetainedBytes
+            && (retained.count < limits.maximumRetained || retained.contains(message.channel, message.subtopic))
     }
 
     /// Keeps the message for those who subscribe later, or forgets the one that is kept ([MQTT-3.3.1-5], [MQTT-3.3.1-6]).
@@ -246,6 +250,8 @@ extension Broker {
             }
             return
         }
+        // A will, or what was published while another took the room.
+        guard hasRoom(toRetain: message) else { return metrics.dropped("too-many-retained") }
         var envelope = ByteBuffer()
         message.encode(into: &envelope)
         guard let kept = retained.keep(envelope, sequence: sequence) else { return }
@@ -293,8 +299,6 @@ extension Broker {
 
     /// How often the position is saved while messages come.
     private static let positionInterval: TimeAmount = .milliseconds(50)
-    /// Changes that may wait for the store before the feed does.
-    private static let maximumChanges = 16_384
 
     var wantsFeed: Bool { subscriptionCount > 0 || !waitingForFeed.isEmpty }
 
@@ -360,7 +364,7 @@ extension Broker {
     }
 
     private func schedulePosition() {
-        guard !isPositionScheduled, sessions.values.contains(where: \.isPersistent) else { return }
+        guard !isPositionScheduled, keptSessions > 0 else { return }
         isPositionScheduled = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: Self.positionInterval) {

@@ -11,6 +11,8 @@ import Observability
 extension Broker {
     /// Keys that are looked up at the same time: a fleet that comes back at once is let in at the rate that `things` and the store sustain, the rest waits.
     private static let authenticatedAtOnce = 256
+    /// How often expired retained messages are cleared away; nobody gets them meanwhile.
+    private static let retainedInterval: Int64 = 60_000_000_000
 
     func authenticate(_ connection: Connection, _ connect: Connect, _ credential: Credential) {
         guard authenticating < Self.authenticatedAtOnce else {
@@ -38,6 +40,11 @@ extension Broker {
 
     /// Gives a client that is known its session.
     func open(_ connection: Connection, _ connect: Connect, _ identity: ThingIdentity) {
+        let expiry = SessionExpiry(connect, maximum: limits.maximumSessionExpirySeconds)
+        guard !isStoreFailing || expiry.seconds == 0 else {
+            return connection.refuseConnect(
+                .serverUnavailable, "sessions cannot be stored at the moment", slug: "store-unavailable")
+        }
         let isAssigned = connect.clientIdentifier.isEmpty
         let identifier =
             isAssigned ? "martlet-" + String(UInt64.random(in: 1 ... .max), radix: 36) : connect.clientIdentifier
@@ -47,7 +54,6 @@ extension Broker {
             other.end(.sessionTakenOver, "another connection has the same client identifier")
         }
         if connect.cleanStart, let former = sessions[key] { end(former) }
-        let expiry = SessionExpiry(connect, maximum: limits.maximumSessionExpirySeconds)
         let isPresent = sessions[key] != nil
         let session =
             sessions[key]
@@ -56,14 +62,12 @@ extension Broker {
                 expiry: expiry,
                 receiver: PublishReceiver(receiveMaximum: receiveMaximum(connection.version)))
         sessions[key] = session
-        let wasPersistent = isPresent && session.isPersistent
         session.version = connection.version
         session.expiry = expiry
         session.will = connect.will
         session.attach(connection)
         connection.session = session
-        if session.isPersistent || wasPersistent { save(.session(stored(session))) }
-        if !session.isPersistent, wasPersistent { save(.removeSession(session.number)) }
+        if session.isPersistent { keep(session) } else { forget(session) }
         whenKept(session) { [weak connection] in
             connection?.connected(connect, session, isPresent: isPresent, assigned: isAssigned)
         }
@@ -83,7 +87,7 @@ extension Broker {
             let time = session.expiry.willTime(will, closedAt: now)
             if time <= now { publishWill(of: session) } else { session.willAt = time }
         }
-        save(.session(stored(session)))
+        keep(session)
         generation += 1
     }
 
@@ -94,12 +98,32 @@ extension Broker {
         for case .allowed(let watch) in session.channelRights.values { watch.cancel() }
         session.channelRights = [:]
         if sessions[session.key] === session { sessions[session.key] = nil }
-        if session.isPersistent { save(.removeSession(session.number)) }
+        forget(session)
+    }
+
+    private func keep(_ session: Session) {
+        if !session.isKept {
+            session.isKept = true
+            keptSessions += 1
+        }
+        save(.session(stored(session)))
+    }
+
+    private func forget(_ session: Session) {
+        guard session.isKept else { return }
+        session.isKept = false
+        keptSessions -= 1
+        session.forgetEntries()
+        save(.removeSession(session.number))
     }
 
     /// Ends what has waited for its client long enough, and publishes wills whose delay is over.
     func expireSessions() {
         let now = now
+        if now >= retainedExpireAt {
+            retainedExpireAt = now + Self.retainedInterval
+            for (channel, subtopic) in retained.expire(at: now) { save(.removeRetained(channel, subtopic: subtopic)) }
+        }
         for session in Array(sessions.values) where !session.isConnected {
             if let willAt = session.willAt, willAt <= now { publishWill(of: session) }
             if let closedAt = session.closedAt, let end = session.expiry.end(closedAt: closedAt), end <= now {
@@ -135,7 +159,7 @@ extension Broker {
                 eventLoop.execute { boundPublish.value(result) }
             }
         }
-        if session.isPersistent, !isDraining { save(.session(stored(session))) }
+        if session.isKept { keep(session) }
     }
 
     private func publish(_ will: Will, _ path: MessagePath, _ grant: Grant, _ session: SessionNumber) {
@@ -209,6 +233,8 @@ extension Broker {
                 receiver: PublishReceiver(
                     receiveMaximum: receiveMaximum(kept.version),
                     holding: receptions.filter(\.isStored).map(\.packetIdentifier)))
+            session.isKept = true
+            keptSessions += 1
             for reception in receptions { session.receptions[reception.packetIdentifier] = reception }
             session.closedAt = kept.closedAt ?? now
             session.will = kept.will.flatMap(Self.will)
@@ -218,7 +244,7 @@ extension Broker {
             sessions[key] = session
             for subscription in state.subscriptions[kept.number] ?? [] { restore(subscription, session) }
             if let queue = state.queues[kept.number] { session.restore(queue) }
-            if kept.closedAt == nil { save(.session(stored(session))) }
+            if kept.closedAt == nil { keep(session) }
         }
         for message in state.retained { retained.restore(message) }
         if let position = state.position, subscriptionCount > 0 { feed.resume(at: position) }

@@ -25,6 +25,16 @@ extension Broker {
         eventLoop.execute { bound.value.commit() }
     }
 
+    /// Changes that may wait for the store before those who make them do.
+    static let maximumChanges = 16_384
+
+    /// Whether the store keeps up; if not, the connection's packet is taken again when it does.
+    func keepsUp(for connection: Connection) -> Bool {
+        guard changes.count >= Self.maximumChanges else { return true }
+        whenSaved { [weak connection] in connection?.resume() }
+        return false
+    }
+
     /// As ``whenSaved(_:)`` for a session that is kept; at once for another.
     func whenKept(_ session: Session, _ action: @escaping () -> Void) {
         if session.isPersistent { whenSaved(action) } else { action() }
@@ -68,6 +78,7 @@ extension Broker {
         _ result: Result<Void, SessionStoreError>, _ changes: [StoreChange], _ actions: [() -> Void]
     ) {
         isCommitting = false
+        if case .failure = result { isStoreFailing = true } else { isStoreFailing = false }
         switch result {
         case .success:
             for action in actions { action() }

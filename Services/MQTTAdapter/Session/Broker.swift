@@ -56,6 +56,13 @@ final class Broker {
     /// Sessions with entries that the store does not have.
     var unsavedSessions: [SessionNumber: Session] = [:]
     var isPositionScheduled = false
+    /// Sessions that the store has.
+    var keptSessions = 0
+    /// What waits in the store for all of them.
+    var storedBytes = 0
+    /// Whether the last commit failed.
+    var isStoreFailing = false
+    var retainedExpireAt: Int64 = 0
     /// Whether entries were saved behind the position that was saved last.
     var hasEntriesBeyondPosition = false
     var changes: [StoreChange] = []

@@ -29,17 +29,20 @@ struct BrokerLimits: Sendable {
     var queueMemoryBytes = 1 << 20
     /// Bytes of messages that wait for one session in the store. Beyond: new ones are dropped and counted.
     var queueStoreBytes = 64 << 20
+    /// The same for all sessions: half of what the store's file may take, so that it never fills up by what waits.
+    var queuesStoreBytes = 4 << 30
+    /// Of CONNECT, before anybody is known: a will of 64 KiB and what surrounds it.
+    var connectPacketBytes = 128 << 10
     /// Subscriptions of one session; more are refused with 0x97.
     var maximumSubscriptions = 1_000
     /// Messages on their way to the bus, of all clients; beyond, nobody's packets are read on.
     var maximumPublishesInFlight = 65_536
-    /// Retained messages; a new one beyond is refused with 0x97.
+    /// Retained messages, and their bytes, all of them in memory; a new one beyond is refused with 0x97.
     var maximumRetained = 1_000_000
+    var maximumRetainedBytes = 256 << 20
     /// Whether a publish that an MQTT 3.1.1 client may not make ends its connection (it cannot be told otherwise). With false, QoS 0 is dropped; QoS 1 and
     /// 2 end it all the same: to acknowledge what was not stored would be a lie.
     var refusedPublishCloses = false
     /// How often deadlines are looked at.
     var sweepInterval: TimeAmount = .milliseconds(500)
-    /// How long clients may take to be told of the end.
-    var drainTimeout: TimeAmount = .seconds(2)
 }

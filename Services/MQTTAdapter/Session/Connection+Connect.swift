@@ -87,6 +87,7 @@ extension Connection {
         }
         write(.connAck(acknowledgement))
         become(.connected)
+        scanner.maximumPacketSize = limits.maximumPacketBytes
         broker.metrics.connected(version, listener)
         let asked = version == .v5 ? Int(connect.properties.receiveMaximum ?? .max) : Int(UInt16.max)
         session.sender.connected(receiveMaximum: min(asked, limits.maximumInFlight))

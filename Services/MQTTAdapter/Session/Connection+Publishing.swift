@@ -179,9 +179,11 @@ extension Connection {
         var message = message(incoming, at: offset, of: buffer)
         do throws(ServiceError) {
             try check(incoming, &message)
+            if view.retain { try broker.checkRetained(message) }
         } catch {
             return refuse(view, incoming.session, error)
         }
+        if view.retain, !broker.keepsUp(for: self) { return .waits }
         do throws(BusError) {
             try broker.publish(message)
         } catch {
@@ -275,6 +277,7 @@ extension Connection {
         _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer
     ) throws(Violation) -> Step {
         let (view, session) = (incoming.view, incoming.session)
+        guard broker.keepsUp(for: self) else { return .waits }
         guard broker.mayPublish else {
             broker.waitForBus(self)
             return .waits

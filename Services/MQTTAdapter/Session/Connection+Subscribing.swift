@@ -13,7 +13,7 @@ extension Connection {
     }
 
     func subscribe(_ packet: Subscribe, _ session: Session) -> Step {
-        guard broker.feedRuns(for: self) else { return .waits }
+        guard broker.feedRuns(for: self), broker.keepsUp(for: self) else { return .waits }
         guard let judgements = judge(packet) else { return .waits }
         answers.removeAll()
         var reasons: [ReasonCode] = []
@@ -110,7 +110,8 @@ extension Connection {
         }
     }
 
-    func unsubscribe(_ packet: Unsubscribe, _ session: Session) {
+    func unsubscribe(_ packet: Unsubscribe, _ session: Session) -> Step {
+        guard broker.keepsUp(for: self) else { return .waits }
         var reasons: [ReasonCode] = []
         for filter in packet.filters {
             guard let subscription = session.subscriptions[filter.text] else {
@@ -122,6 +123,7 @@ extension Connection {
         }
         let acknowledgement = SubscriptionAcknowledgement(packetIdentifier: packet.packetIdentifier, reasons: reasons)
         broker.whenKept(session) { [weak self] in self?.write(.unsubAck(acknowledgement)) }
+        return .taken
     }
 }
 

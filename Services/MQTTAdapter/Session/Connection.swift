@@ -24,7 +24,7 @@ final class Connection: ChannelInboundHandler {
         let right: AccessRight
     }
 
-    unowned let broker: Broker
+    let broker: Broker
     let listener: Listener.Kind
     private(set) var phase = Phase.connecting
     var context: ChannelHandlerContext?
@@ -61,7 +61,8 @@ final class Connection: ChannelInboundHandler {
     init(broker: Broker, listener: Listener.Kind) {
         self.broker = broker
         self.listener = listener
-        scanner = PacketScanner(maximumPacketSize: broker.limits.maximumPacketBytes)
+        scanner = PacketScanner(
+            maximumPacketSize: min(broker.limits.connectPacketBytes, broker.limits.maximumPacketBytes))
     }
 
     // MARK: The channel
@@ -241,7 +242,7 @@ final class Connection: ChannelInboundHandler {
         case .pubComp(let packet): try session.completed(packet.packetIdentifier)
         case .pubRel(let packet): release(packet.packetIdentifier, session)
         case .subscribe(let packet): return subscribe(packet, session)
-        case .unsubscribe(let packet): unsubscribe(packet, session)
+        case .unsubscribe(let packet): return unsubscribe(packet, session)
         case .pingRequest: write(.pingResponse)
         case .disconnect(let packet): try disconnected(packet, session)
         // Without an authentication method in CONNECT there is nothing to go on with ([MQTT-4.12.0-6], [MQTT-4.12.1-1]).

@@ -12,6 +12,8 @@ struct RetainedMessages {
 
     private var kept: [ChannelID: [String: Kept]] = [:]
     private(set) var count = 0
+    /// Of their envelopes.
+    private(set) var bytes = 0
 
     var channels: [ChannelID] { Array(kept.keys) }
 
@@ -38,12 +40,14 @@ struct RetainedMessages {
     private mutating func insert(_ message: Message, _ expiresAt: Int64?) {
         let former = kept[message.channel, default: [:]].updateValue(
             Kept(message: message, expiresAt: expiresAt), forKey: message.subtopic)
+        bytes += message.envelope.readableBytes - (former?.message.envelope.readableBytes ?? 0)
         if former == nil { count += 1 }
     }
 
     /// - Returns: whether there was one.
     mutating func remove(_ channel: ChannelID, _ subtopic: String) -> Bool {
-        guard kept[channel]?.removeValue(forKey: subtopic) != nil else { return false }
+        guard let former = kept[channel]?.removeValue(forKey: subtopic) else { return false }
+        bytes -= former.message.envelope.readableBytes
         if kept[channel]?.isEmpty == true { kept[channel] = nil }
         count -= 1
         return true

@@ -28,7 +28,7 @@ final class Session {
         let filter: String
 
         /// What it is counted as: the envelope and what surrounds it.
-        var bytes: Int { message.envelope.readableBytes + 96 }
+        var bytes: Int { Session.bytes(message.envelope) }
     }
 
     /// What is known of a channel that the session's filters over all channels may reach.
@@ -47,10 +47,13 @@ final class Session {
 
     static let parkedBytes = 256 << 10
 
+    static func bytes(_ envelope: ByteBuffer) -> Int { envelope.readableBytes + overhead }
+    private static let overhead = 96
+
     let number: SessionNumber
     let key: SessionKey
     let identity: ThingIdentity
-    unowned let broker: Broker
+    let broker: Broker
     var version: ProtocolVersion
     var expiry: SessionExpiry
     /// nil while there is no connection. A connection is closed before its session goes on with another.
@@ -101,6 +104,8 @@ final class Session {
     var isConnected: Bool { connection != nil }
     /// Whether it outlives its connection, and so the process.
     var isPersistent: Bool { expiry.seconds > 0 }
+    /// Whether the store has it: also one whose client has just said that it ends with its connection.
+    var isKept = false
 
     func attach(_ connection: Connection) {
         self.connection = connection
@@ -120,7 +125,7 @@ final class Session {
         if !queue.isEmpty {
             isSpilled = true
             loadedOrder = queue.first.map { $0.order - 1 } ?? loadedOrder
-            for outgoing in queue { storedOrders.remove(outgoing.order) }
+            for outgoing in queue { storedOrders[outgoing.order] = nil }
             queue.removeAll()
             queuedBytes = 0
         }
@@ -185,7 +190,9 @@ final class Session {
 
     /// Puts a message behind those in memory, into the store.
     private func spill(_ outgoing: Outgoing) {
-        guard storedBytes + outgoing.bytes <= broker.limits.queueStoreBytes else {
+        guard storedBytes + outgoing.bytes <= broker.limits.queueStoreBytes,
+            broker.storedBytes + outgoing.bytes <= broker.limits.queuesStoreBytes
+        else {
             broker.metrics.dropped("queue-full")
             return
         }
@@ -209,14 +216,17 @@ final class Session {
             case .release(let identifier): connection.acknowledge(.pubRel, identifier)
             }
         }
-        while connection.canTake, sender.canSend, let outgoing = queue.popFirst() {
-            queuedBytes -= outgoing.bytes
-            // [MQTT-3.3.2-5]
-            guard !outgoing.message.isExpired(at: broker.now) else {
-                broker.metrics.dropped("expired")
-                forget(outgoing.order, bytes: outgoing.bytes)
+        while connection.canTake, sender.canSend, let outgoing = queue.first {
+            if let reason = obstacle(to: outgoing) {
+                if reason == .rightNotKnown { break }
+                broker.metrics.dropped(reason.rawValue)
+                queue.removeFirst()
+                queuedBytes -= outgoing.bytes
+                forget(outgoing.order)
                 continue
             }
+            queue.removeFirst()
+            queuedBytes -= outgoing.bytes
             let template = PublishTemplate(
                 outgoing.message, topic: outgoing.topic, version: connection.version, qos: outgoing.qos,
                 retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now)
@@ -225,16 +235,38 @@ final class Session {
         if queue.isEmpty, isSpilled, !isLoading, sender.canSend { load() }
     }
 
+    private enum Obstacle: String {
+        /// [MQTT-3.3.2-5]
+        case expired
+        /// Its subscription is gone, maybe because the right is.
+        case unsubscribed
+        case rightGone = "right-gone"
+        /// `things` is asked; what waits goes on with the answer.
+        case rightNotKnown = "right-not-known"
+    }
+
+    /// Why a message that has waited may not be sent, or not now.
+    private func obstacle(to outgoing: Outgoing) -> Obstacle? {
+        if outgoing.message.isExpired(at: broker.now) { return .expired }
+        guard let subscription = subscriptions[outgoing.filter] else { return .unsubscribed }
+        guard subscription.isOverAllChannels else { return nil }
+        return switch broker.mayRead(self, outgoing.message.channel) {
+        case .allowed: nil
+        case .asked: .rightNotKnown
+        case .refused: .rightGone
+        }
+    }
+
     private func send(_ outgoing: Outgoing, _ template: PublishTemplate, on connection: Connection) {
         // [MQTT-3.1.2-24]: what is too large for the client is let go of.
         guard template.count <= connection.maximumPacketSize else {
             broker.metrics.dropped("too-large-for-client")
-            return forget(outgoing.order, bytes: outgoing.bytes)
+            return forget(outgoing.order)
         }
         guard let identifier = sender.accepted(outgoing, qos: outgoing.qos) else { return }
         guard isPersistent else { return connection.send(template, packetIdentifier: identifier) }
         guard outgoing.qos == .exactlyOnce else {
-            if storedOrders.contains(outgoing.order) {
+            if storedOrders[outgoing.order] != nil {
                 broker.save(.sent(number, order: outgoing.order, packetIdentifier: identifier))
             } else {
                 note(unsaved: outgoing, identifier)
@@ -243,7 +275,7 @@ final class Session {
         }
         // Under which identifier it was sent must be known whatever happens: under another it would be a second message.
         unsaved[outgoing.order] = nil
-        if storedOrders.contains(outgoing.order) {
+        if storedOrders[outgoing.order] != nil {
             broker.save(.sent(number, order: outgoing.order, packetIdentifier: identifier))
         } else {
             save(outgoing, packetIdentifier: identifier)
@@ -272,7 +304,7 @@ final class Session {
     func completed(_ identifier: UInt16) throws(Violation) {
         let outcome = sender.completed(identifier)
         if case .finished = outcome, let order = releasedOrders.removeValue(forKey: identifier) {
-            forget(order, bytes: 0)
+            forget(order)
         }
         try settle(outcome, identifier)
     }
@@ -280,7 +312,7 @@ final class Session {
     private func settle(_ outcome: PublishSender<Outgoing>.Outcome, _ identifier: UInt16) throws(Violation) {
         switch outcome {
         case .finished(let outgoing):
-            if let outgoing { forget(outgoing.order, bytes: outgoing.bytes) }
+            if let outgoing { forget(outgoing.order) }
             pump()
         case .release(let reason, let outgoing):
             guard isPersistent, let outgoing else {
@@ -298,13 +330,12 @@ final class Session {
 
     // MARK: The store
 
-    /// Orders of entries that the store has and that wait in memory or are in flight.
-    private(set) var storedOrders: Set<UInt64> = []
+    /// Entries that the store has and that wait in memory or are in flight: their orders, and what each is counted as.
+    private(set) var storedOrders: [UInt64: Int] = [:]
 
     private func save(_ outgoing: Outgoing, packetIdentifier: UInt16, isInMemory: Bool = true) {
-        if isInMemory { storedOrders.insert(outgoing.order) }
-        storedEntries += 1
-        storedBytes += outgoing.bytes
+        if isInMemory { storedOrders[outgoing.order] = outgoing.bytes }
+        count(1, outgoing.bytes)
         broker.save(
             .entry(
                 number,
@@ -329,13 +360,25 @@ final class Session {
     }
 
     /// A message is done with.
-    private func forget(_ order: UInt64, bytes: Int) {
-        guard isPersistent else { return }
+    private func forget(_ order: UInt64) {
+        guard isKept else { return }
         guard unsaved.removeValue(forKey: order) == nil else { return }
-        guard storedOrders.remove(order) != nil else { return }
-        storedEntries -= 1
-        storedBytes = max(0, storedBytes - bytes)
+        guard let bytes = storedOrders.removeValue(forKey: order) else { return }
+        count(-1, -bytes)
         broker.save(.removeEntry(number, order: order))
+    }
+
+    /// The store has let go of all of them.
+    func forgetEntries() {
+        unsaved = [:]
+        storedOrders = [:]
+        count(-storedEntries, -storedBytes)
+    }
+
+    private func count(_ entries: Int, _ bytes: Int) {
+        storedEntries += entries
+        storedBytes += bytes
+        broker.storedBytes += bytes
     }
 
     private func load() {
@@ -349,7 +392,7 @@ final class Session {
             for entry in entries {
                 self.loadedOrder = max(self.loadedOrder, entry.order)
                 // What is in flight is in the store as well.
-                guard !self.storedOrders.contains(entry.order), let outgoing = self.restore(entry) else { continue }
+                guard self.storedOrders[entry.order] == nil, let outgoing = self.restore(entry) else { continue }
                 self.queue.append(outgoing)
                 self.queuedBytes += outgoing.bytes
             }
@@ -359,10 +402,10 @@ final class Session {
 
     /// - Returns: nil for an entry that can no longer be read; it is forgotten, and counted.
     func restore(_ entry: StoredEntry) -> Outgoing? {
-        storedOrders.insert(entry.order)
+        storedOrders[entry.order] = Self.bytes(entry.envelope)
         guard let message = try? Message(copying: entry.envelope, sequence: entry.sequence) else {
             broker.metrics.dropped("unreadable")
-            forget(entry.order, bytes: entry.envelope.readableBytes)
+            forget(entry.order)
             return nil
         }
         // The subscription may be gone; its filter still says what the topic looked like.
@@ -382,8 +425,7 @@ final class Session {
     /// What the store kept of a session of an earlier process.
     func restore(_ queue: StoredState.Queue) {
         nextOrder = queue.lastOrder + 1
-        storedEntries = queue.entries
-        storedBytes = queue.bytes
+        count(queue.entries, queue.bytes + queue.entries * Self.overhead)
         var inFlight: [PublishSender<Outgoing>.InFlight] = []
         var firstWaiting = queue.lastOrder + 1
         for entry in queue.inFlight {

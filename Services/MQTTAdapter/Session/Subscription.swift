@@ -5,7 +5,8 @@ import Messaging
 
 /// One filter of one session. Equal only to itself: a session has one for each filter, and replaces it ([MQTT-3.8.4-3]).
 final class Subscription: Equatable {
-    unowned let session: Session
+    /// The session holds its subscriptions and lets go of them when it ends; what is under way to one that ended finds it ended.
+    let session: Session
     let filter: TopicFilter
     let path: SubscriptionPath
     let options: SubscriptionOptions

@@ -149,4 +149,65 @@ import Testing
             #expect(try await stack.metric("martlet_mqtt_wills_total") == 1)
         }
     }
+
+    @Test func aSessionThatItsClientEndsIsGoneAfterARestartToo() async throws {
+        try await withMQTT { stack in
+            let client = try await stack.client(stack.things.listener, "leaves", expiry: 3_600)
+            try await client.subscribe(stack.topic("#"))
+            var goodbye = Disconnect()
+            goodbye.properties.sessionExpiryInterval = 0
+            try await client.send(.disconnect(goodbye))
+            try await client.waitUntilClosed()
+            await stack.kill()
+            try await stack.startAgain()
+            let again = try await stack.client(stack.things.listener, "leaves", cleanStart: false, expiry: 3_600)
+            #expect(!again.isSessionPresent)
+            #expect(try await stack.metric("martlet_mqtt_subscriptions") == 0)
+        }
+    }
+
+    @Test(arguments: ["#", nil])
+    func whatWaitedIsNotSentOnceTheRightIsGone(filter: String?) async throws {
+        try await withMQTT { stack in
+            let client = try await stack.client(stack.things.listener, "sleeper", expiry: 3_600)
+            try await client.subscribe(filter ?? stack.topic("#"))
+            let publisher = try await stack.client(stack.things.publisher, "publisher")
+            try await publisher.publishAndWait(stack.topic(), "read")
+            #expect(String(buffer: try await client.nextMessage().payload) == "read")
+            try await client.disconnect()
+            try await publisher.publishAndWait(stack.topic(), "secret")
+            try await eventually("it waits") { try await stack.metric("martlet_mqtt_store_entries") >= 1 }
+            try await stack.things.disconnect(stack.things.listener)
+            let again = try await stack.client(stack.things.listener, "sleeper", cleanStart: false, expiry: 3_600)
+            #expect(again.isSessionPresent)
+            // "read" was sent before and not acknowledged: that exchange is ended. What only waited is let go of.
+            try await eventually("it is let go of") {
+                try await stack.metric(#"martlet_mqtt_dropped_total{reason="unsubscribed"}"#)
+                    + stack.metric(#"martlet_mqtt_dropped_total{reason="right-gone"}"#) >= 1
+            }
+            let texts = again.received.map { packet in
+                if case .publish(let message) = packet { String(buffer: message.payload) } else { "\(packet)" }
+            }
+            #expect(!texts.contains("secret"))
+        }
+    }
+
+    @Test func whatWasAcknowledgedLeavesRoom() async throws {
+        try await withMQTT(["session-queue-maximum-bytes": "16384", "session-queue-memory-bytes": "16384"]) { stack in
+            let client = try await stack.client(stack.things.listener, "busy", expiry: 3_600)
+            try await client.subscribe(stack.topic())
+            let publisher = try await stack.client(stack.things.publisher, "publisher")
+            // Ten times what may wait, one after the other.
+            let text = String(repeating: "x", count: 1_000)
+            for _ in 0..<160 {
+                try await send(text, on: stack.topic(), .exactlyOnce, by: publisher)
+                try await answer(try await client.nextMessage(), by: client)
+            }
+            try await client.disconnect()
+            for _ in 0..<5 { try await publisher.publishAndWait(stack.topic(), text) }
+            let again = try await stack.client(stack.things.listener, "busy", cleanStart: false, expiry: 3_600)
+            for _ in 0..<5 { _ = try await again.nextMessage() }
+            #expect(try await stack.metric(#"martlet_mqtt_dropped_total{reason="queue-full"}"#) == 0)
+        }
+    }
 }

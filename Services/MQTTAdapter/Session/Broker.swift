@@ -51,6 +51,7 @@ final class Broker {
     var lastAcknowledged: UInt64 = 0
     var feedState = FeedState.idle
     var waitingForFeed: [Connection] = []
+    var delivery = DeliveryState()
 
     // The store
     /// Sessions with entries that the store does not have.

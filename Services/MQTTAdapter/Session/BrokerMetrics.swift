@@ -17,6 +17,7 @@ struct BrokerMetrics {
     let connections: Gauge
     let subscriptions: Gauge
     let slowConsumers: Counter
+    let outwaited: Counter
     let revoked: Counter
     let wills: Counter
     let gaps: Counter
@@ -50,6 +51,9 @@ struct BrokerMetrics {
         subscriptions = registry.gauge("martlet_mqtt_subscriptions", help: "Subscriptions of all sessions.")
         slowConsumers = registry.counter(
             "martlet_mqtt_slow_clients_total", help: "Connections cut off because they took nothing.")
+        outwaited = registry.counter(
+            "martlet_mqtt_outwaited_total",
+            help: "Times that a client did not catch up while publishers or the stream waited for it.")
         revoked = registry.counter(
             "martlet_mqtt_revoked_total", help: "Subscriptions that ended because the right was gone.")
         wills = registry.counter("martlet_mqtt_wills_total", help: "Wills that were published.")

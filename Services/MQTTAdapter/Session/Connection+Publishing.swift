@@ -184,6 +184,8 @@ extension Connection {
             return refuse(view, incoming.session, error)
         }
         if view.retain, !broker.keepsUp(for: self) { return .waits }
+        let route = broker.route(for: incoming.topic, incoming.grant)
+        if run.route !== route, waitsFor(route.pressed) { return .waits }
         do throws(BusError) {
             try broker.publish(message)
         } catch {
@@ -195,7 +197,6 @@ extension Connection {
             return .taken
         }
         broker.metrics.received(view.qos, bytes: view.payload.count)
-        let route = broker.route(for: incoming.topic, incoming.grant)
         if view.retain { broker.retain(message, sequence: 0) }
         guard !route.isEmpty else {
             end(&run, of: buffer)
@@ -217,6 +218,14 @@ extension Connection {
             broker.deliver(atMostOnce: message, route.targets, route)
         }
         return .taken
+    }
+
+    /// Whether the packet is to wait until a client that is behind has caught up.
+    private func waitsFor(_ client: Connection?) -> Bool {
+        // A client whose acknowledgements are awaited is read on, and one that publishes to itself would wait for itself.
+        guard let client, client !== self, session?.isOwed != true else { return false }
+        client.hold { [weak self] in self?.resume() }
+        return true
     }
 
     private func end(_ run: inout PublishRun, of buffer: ByteBuffer) {
@@ -285,6 +294,9 @@ extension Connection {
         // MQTT 3.1.1 has no receive maximum: the client is held to one by not reading on.
         if version == .v311, session.unsettled >= Int(broker.limits.receiveMaximum) {
             waitsForAnswers = true
+            return .waits
+        }
+        guard broker.deliveryKeepsUp(for: self, broker.route(for: incoming.topic, incoming.grant)) else {
             return .waits
         }
         var message = message(incoming, at: offset, of: buffer)

@@ -39,6 +39,7 @@ final class Connection: ChannelInboundHandler {
     private var out = ByteBuffer()
     private var isDirty = false
     private var stalledSince: NIODeadline?
+    private var pressure = Pressure()
     let openedAt = NIODeadline.now()
     var lastPacketAt = NIODeadline.now()
     var keepAlive = KeepAlive(requested: 0, version: .v311)
@@ -112,6 +113,7 @@ final class Connection: ChannelInboundHandler {
         stalledSince = nil
         flush()
         session?.pump()
+        releaseHeld()
     }
 
     // MARK: What arrives
@@ -291,6 +293,7 @@ final class Connection: ChannelInboundHandler {
         template.write(into: &out)
         broker.metrics.sent.increment()
         markDirty()
+        flushIfLarge()
     }
 
     /// QoS 0 packets that go out as they came.
@@ -299,7 +302,16 @@ final class Connection: ChannelInboundHandler {
         out.writeBytes(packets)
         broker.metrics.sent.increment(by: UInt64(count))
         markDirty()
+        flushIfLarge()
     }
+
+    /// A client that gets much is not kept waiting for the end of the round: what one round reads of many publishers is more than may wait for it.
+    private func flushIfLarge() {
+        guard out.readableBytes >= Self.largeWrite, context?.channel.isWritable == true else { return }
+        flush()
+    }
+
+    private static let largeWrite = 128 << 10
 
     private func markDirty() {
         guard !isDirty else { return }
@@ -326,6 +338,53 @@ final class Connection: ChannelInboundHandler {
             swap(&out, &bytes)
         }
         if hadNoRoom { session?.pump() }
+    }
+
+    // MARK: Who waits for this client
+
+    /// Whether more waits for the client than it should, and it is still waited for (``Pressure``).
+    var isPressed: Bool {
+        guard phase == .connected, !keepsUp else { return false }
+        return pressure.isPatient(.now())
+    }
+
+    /// Whether little waits for the client.
+    var keepsUp: Bool { !hasBacklog(part: 2) }
+
+    /// Calls `action` when the client has taken most of what waits for it, is gone, or was waited for long enough.
+    func hold(_ action: @escaping () -> Void) {
+        guard pressure.hold(action) else { return }
+        let episode = pressure.episode
+        let bound = NIOLoopBound(self, eventLoop: broker.eventLoop)
+        broker.eventLoop.scheduleTask(in: broker.limits.patience) {
+            let connection = bound.value
+            guard connection.pressure.episode == episode, connection.pressure.isHolding else { return }
+            connection.broker.metrics.outwaited.increment()
+            connection.pressure.giveUp(.now())
+            connection.letGo()
+        }
+    }
+
+    /// Lets those go on who wait for the client, if it has taken what it had.
+    func releaseHeld() {
+        guard pressure.isHolding, !hasBacklog(part: 4) else { return }
+        letGo()
+    }
+
+    /// Not at once: what goes on may write to this client, whose writing may be what led here.
+    private func letGo() {
+        guard pressure.isHolding else { return }
+        let bound = NIOLoopBound(pressure.takeHeld(), eventLoop: broker.eventLoop)
+        broker.eventLoop.execute {
+            for action in bound.value { action() }
+        }
+    }
+
+    /// Whether at least this part of what may wait in memory waits.
+    private func hasBacklog(part: Int) -> Bool {
+        if out.readableBytes >= broker.limits.outgoingBytes / part { return true }
+        guard let session else { return false }
+        return session.queuedBytes >= broker.limits.queueMemoryBytes / part
     }
 
     // MARK: The end
@@ -366,6 +425,7 @@ final class Connection: ChannelInboundHandler {
         watch?.cancel()
         watch = nil
         broker.remove(self)
+        letGo()
         guard wasKnown, let session else { return }
         self.session = nil
         broker.ended(session, self)

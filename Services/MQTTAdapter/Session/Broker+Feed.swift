@@ -135,20 +135,14 @@ extension Broker {
         guard let route = found else { return metrics.dropped("unreadable") }
         refresh(route)
         guard !route.isEmpty else { return }
-        guard let view = try? RawMessageView(decoding: stored.payload) else { return metrics.dropped("unreadable") }
-        // Its subscribers here have had it.
-        if let mqtt = view.mqtt, mqtt.deliveredBy == instance { return }
         guard let message = try? Message(copying: stored.payload, sequence: stored.sequence) else { return }
         deliver(message, route.targets, route.groups)
     }
 
     /// Messages that the stream no longer has, or never had: sequence numbers that a crash skipped are none.
-    func skipped(after position: UInt64, to next: UInt64) {
-        guard next > position + 1 else { return }
+    func missed(_ count: UInt64, through position: UInt64) {
         metrics.gaps.increment()
-        logger.warning(
-            "messages are missing in the stream",
-            metadata: ["after": "\(position)", "next": "\(next)"])
+        logger.warning("messages are missing in the stream", metadata: ["count": "\(count)", "through": "\(position)"])
     }
 
     private func schedulePosition() {

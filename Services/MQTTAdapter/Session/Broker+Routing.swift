@@ -230,16 +230,16 @@ extension Broker {
 
     // MARK: Retained messages
 
-    /// - Throws: `unavailable` when there is no room for one more.
-    func checkRetained(_ message: RawMessage) throws(ServiceError) {
-        guard message.payload.readableBytes > 0, !hasRoom(toRetain: message) else { return }
+    /// - Throws: `tooManyRequests` when there is no room for one more.
+    func checkRetained(_ channel: ChannelID, _ subtopic: String, _ payloadBytes: Int) throws(ServiceError) {
+        guard payloadBytes > 0, !hasRoom(toRetain: channel, subtopic, payloadBytes) else { return }
         throw ServiceError(
             .tooManyRequests, reason: "too-many-retained", "There is no room for another retained message.")
     }
 
-    private func hasRoom(toRetain message: RawMessage) -> Bool {
-        retained.bytes + message.payload.readableBytes <= limits.maximumRetainedBytes
-            && (retained.count < limits.maximumRetained || retained.contains(message.channel, message.subtopic))
+    private func hasRoom(toRetain channel: ChannelID, _ subtopic: String, _ payloadBytes: Int) -> Bool {
+        retained.bytes + payloadBytes <= limits.maximumRetainedBytes
+            && (retained.count < limits.maximumRetained || retained.contains(channel, subtopic))
     }
 
     /// Keeps the message for those who subscribe later, or forgets the one that is kept ([MQTT-3.3.1-5], [MQTT-3.3.1-6]).
@@ -251,7 +251,9 @@ extension Broker {
             return
         }
         // A will, or what was published while another took the room.
-        guard hasRoom(toRetain: message) else { return metrics.dropped("too-many-retained") }
+        guard hasRoom(toRetain: message.channel, message.subtopic, message.payload.readableBytes) else {
+            return metrics.dropped("too-many-retained")
+        }
         var envelope = ByteBuffer()
         message.encode(into: &envelope)
         guard let kept = retained.keep(envelope, sequence: sequence) else { return }

@@ -164,7 +164,7 @@ extension Broker {
 
     private func publish(_ will: Will, _ path: MessagePath, _ grant: Grant, _ session: SessionNumber) {
         var contentType = path.contentType ?? will.properties.contentType.flatMap { ContentType(mediaType: $0) }
-        if contentType == nil { contentType = guess(will.payload) }
+        if contentType == nil { contentType = will.payload.withUnsafeReadableBytes { guess($0, receivedAt: now) } }
         var properties = will.properties
         properties.willDelayInterval = nil
         var encoded = ByteBuffer()

@@ -69,11 +69,11 @@ struct BrokerMetrics {
         connects.with(version == .v5 ? "5" : "3.1.1", listener.rawValue).increment()
     }
 
-    mutating func refused(_ reason: String) {
-        if let counter = refusalsByReason[reason] { return counter.increment() }
+    mutating func refused(_ reason: String, _ count: Int = 1) {
+        if let counter = refusalsByReason[reason] { return counter.increment(by: UInt64(count)) }
         let counter = refusals.with(reason)
         refusalsByReason[reason] = counter
-        counter.increment()
+        counter.increment(by: UInt64(count))
     }
 
     mutating func dropped(_ reason: String, _ count: Int = 1) {
@@ -89,8 +89,8 @@ struct BrokerMetrics {
 
     func ended(_ reason: ReasonCode) { ends.with(reason.name).increment() }
 
-    func received(_ qos: QualityOfService, bytes: Int) {
-        receivedByQoS[Int(qos.rawValue)].increment()
+    func received(_ qos: QualityOfService, bytes: Int, count: Int = 1) {
+        receivedByQoS[Int(qos.rawValue)].increment(by: UInt64(count))
         receivedBytes.increment(by: UInt64(bytes))
     }
 }

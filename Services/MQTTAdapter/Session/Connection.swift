@@ -54,6 +54,8 @@ final class Connection: ChannelInboundHandler {
     var inboundAliases = InboundTopicAliases(maximum: 0)
     /// The topic of the last PUBLISH and what it meant.
     var lastTopic: PublishTopic?
+    /// The same of its form for the bus.
+    var lastForm: StreamForm?
     /// Answers of `things` that the packet which waits has got so far.
     var answers: [Question: Result<Grant, ServiceError>] = [:]
     /// MQTT 3.1.1: reading stopped because too many messages are on their way to the bus.
@@ -174,18 +176,26 @@ final class Connection: ChannelInboundHandler {
     /// - Returns: the bytes of packets that were taken.
     private func takePackets(_ buffer: ByteBuffer) -> Int {
         var offset = 0
-        var run = PublishRun()
+        var run = PublishRun(arrivedAt: broker.now)
         buffer.withUnsafeReadableBytes { bytes in
+            var scanner = scanner
             while phase != .closed, !isWaiting {
                 do throws(Violation) {
                     guard case .packet(let head) = try scanner.scan(bytes, from: offset) else { break }
                     let packet = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + head.packetLength])
                     let step: Step
                     if head.type == .publish, phase == .connected {
-                        step = try take(publish: packet, head, at: offset, of: buffer, &run)
+                        let view = try PublishView(packet, head: head, version: version)
+                        if continues(view, at: offset, &run) {
+                            step = .taken
+                        } else {
+                            step = try take(publish: view, at: offset, of: buffer, &run)
+                        }
                     } else {
                         finish(&run, bytes)
                         step = try take(packet, head)
+                        // CONNECT says which version it is.
+                        scanner = self.scanner
                     }
                     guard step == .taken else {
                         isWaiting = true
@@ -199,6 +209,7 @@ final class Connection: ChannelInboundHandler {
             }
             finish(&run, bytes)
         }
+        broker.publishBatch()
         if isWaiting { setReading(false) }
         return phase == .closed ? buffer.readableBytes : offset
     }

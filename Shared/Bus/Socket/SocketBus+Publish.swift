@@ -29,6 +29,14 @@ extension SocketBus {
         throw .overloaded
     }
 
+    public func publishNow(_ batch: inout PublishBatch) throws(BusError) {
+        try session.publish(&batch)
+    }
+
+    public func checkPublishNow() throws(BusError) {
+        try session.checkPublish()
+    }
+
     public func publishDurably(_ message: BusMessage) async throws(BusError) -> PublishReceipt {
         while true {
             // nil: no space now.

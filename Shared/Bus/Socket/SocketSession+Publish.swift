@@ -22,6 +22,52 @@ extension SocketSession {
         return admission
     }
 
+    /// Queues core messages that are encoded already: up to twice the limit, so that what ``checkPublish()`` has let begin ends well.
+    func publish(_ batch: inout PublishBatch) throws(BusError) {
+        guard !batch.isEmpty else { return }
+        let limit = configuration.outboundMaximumBytes * 2
+        // Apart from the state: the batch may not be taken into the lock's closure.
+        var frames = batch.frames
+        batch.frames = ByteBuffer()
+        let largest = batch.largestPayload
+        let (needsWake, isMuch): (Bool, Bool)
+        do throws(BusError) {
+            (needsWake, isMuch) = try outgoing.withLock { (outgoing) throws(BusError) -> (Bool, Bool) in
+                try outgoing.ensureConnected()
+                guard outgoing.queuedBytes <= limit else {
+                    outgoing.overloaded &+= 1
+                    throw .overloaded
+                }
+                guard largest <= outgoing.maximumPayloadBytes else {
+                    throw .payloadTooLarge(limit: outgoing.maximumPayloadBytes)
+                }
+                if outgoing.buffer.readableBytes == 0 {
+                    swap(&outgoing.buffer, &frames)
+                } else {
+                    outgoing.buffer.writeImmutableBuffer(frames)
+                }
+                return (outgoing.wake(), outgoing.buffer.readableBytes >= Self.muchToSend)
+            }
+        } catch {
+            batch.frames = frames
+            throw error
+        }
+        batch.frames = frames
+        batch.removeAll()
+        // The bus is not to idle until this round of the event loop ends.
+        if isMuch, eventLoop.inEventLoop { flush() } else if needsWake { wake() }
+    }
+
+    private static let muchToSend = 128 << 10
+
+    func checkPublish() throws(BusError) {
+        let limit = configuration.outboundMaximumBytes
+        try outgoing.withLock { (outgoing) throws(BusError) in
+            try outgoing.ensureConnected()
+            guard outgoing.queuedBytes <= limit else { throw .overloaded }
+        }
+    }
+
     /// Queues a durable publish unless more than `limit` bytes or too many others wait already.
     func publishDurably(
         headers: BusHeaders, reply: FrameEncoding.Reply, limit: Int, writeSubject: (inout ByteBuffer) -> Void,

@@ -40,6 +40,11 @@ public protocol Bus: Sendable {
         headers: BusHeaders, writeSubject: (inout ByteBuffer) -> Void, writePayload: (inout ByteBuffer) -> Void,
         completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void)
 
+    /// As ``publishDurably(headers:writeSubject:writePayload:completion:)`` without headers, on a subject that was checked before.
+    func publishDurably(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void)
+
     /// As ``publish(_:)`` without a task, for code on an event loop: never suspends.
     /// - Throws: as ``publish(_:)``, and ``BusError/overloaded`` when too much is queued.
     func publishNow(
@@ -132,6 +137,15 @@ extension Bus {
 
     /// For an engine that cannot tell.
     public func checkPublishNow() throws(BusError) {}
+
+    public func publishDurably(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
+    ) {
+        publishDurably(
+            headers: BusHeaders(), writeSubject: { $0.writeBytes(subject.bytes) }, writePayload: writePayload,
+            completion: completion)
+    }
 
     /// For an engine that hands everything over.
     public func read(

@@ -175,15 +175,26 @@ extension Broker {
             mqtt: MQTTDetails(
                 qos: will.qos.rawValue, retain: will.retain, session: session.rawValue,
                 properties: encoded.withoutLength()))
-        publish(message, headers: BusHeaders()) { [self] result in
-            switch result {
-            case .success(let receipt):
-                acknowledged(receipt)
-                if will.retain { retain(message, sequence: receipt.sequence) }
-                metrics.wills.increment()
-            case .failure(let error): metrics.refused("will-" + ServiceError(publishing: error).reason)
+        let bound = NIOLoopBound((self, message), eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        publish(message, headers: BusHeaders()) { result in
+            eventLoop.execute {
+                let (broker, message) = bound.value
+                broker.published(will: message, result)
             }
         }
+    }
+
+    private func published(will message: RawMessage, _ result: Result<PublishReceipt, BusError>) {
+        publishesInFlight -= 1
+        switch result {
+        case .success(let receipt):
+            acknowledged(receipt)
+            if message.mqtt?.retain == true { retain(message, sequence: receipt.sequence) }
+            metrics.wills.increment()
+        case .failure(let error): metrics.refused("will-" + ServiceError(publishing: error).reason)
+        }
+        flushSoon()
     }
 
     // MARK: The store's form

@@ -22,7 +22,7 @@ final class Broker {
     let store: any SessionStore
     let feed: MessageFeed
     let logger: Logger
-    var metrics: BrokerMetrics
+    let metrics: BrokerMetrics
     /// This process, as the origin of messages that it has delivered itself.
     let instance: UInt64
 
@@ -153,28 +153,29 @@ final class Broker {
 
     private static let batchBytes = 128 << 10
 
-    /// Hands the message to the bus; `completion` is called on this event loop, once.
+    /// Hands the message to the bus; `completion` is called once, on any thread. It counts ``publishesInFlight`` down.
     func publish(
         _ message: RawMessage, headers: BusHeaders,
-        completion: @escaping (Result<PublishReceipt, BusError>) -> Void
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
     ) {
         publishBatch()
         publishesInFlight += 1
-        let bound = NIOLoopBound((self, completion), eventLoop: eventLoop)
-        let eventLoop = eventLoop
         bus.publishDurably(
             headers: headers,
             writeSubject: { Subjects.writeMessages(channel: message.channel, subtopic: message.subtopic, into: &$0) },
-            writePayload: { message.encode(into: &$0) },
-            completion: { result in
-                let finish: @Sendable () -> Void = {
-                    let (broker, completion) = bound.value
-                    broker.publishesInFlight -= 1
-                    completion(result)
-                    broker.flushSoon()
-                }
-                if eventLoop.inEventLoop { finish() } else { eventLoop.execute(finish) }
-            })
+            writePayload: { message.encode(into: &$0) }, completion: completion)
+    }
+
+    /// As ``publish(_:headers:completion:)``.
+    func publish(
+        _ form: StreamForm, _ payload: UnsafeRawBufferPointer, created: Int64,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
+    ) {
+        publishBatch()
+        publishesInFlight += 1
+        bus.publishDurably(
+            form.subject, writePayload: { form.template.encode(payload, created: created, into: &$0) },
+            completion: completion)
     }
 
     func acknowledged(_ receipt: PublishReceipt) {
@@ -208,7 +209,8 @@ final class Broker {
         guard let first = payload.first, first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else {
             return .octetStream
         }
-        if first == UInt8(ascii: "["), (try? payloadCheck.check(payload, as: .senmlJSON, receivedAt: receivedAt)) != nil {
+        if first == UInt8(ascii: "["), (try? payloadCheck.check(payload, as: .senmlJSON, receivedAt: receivedAt)) != nil
+        {
             return .senmlJSON
         }
         return (try? payloadCheck.check(payload, as: .json, receivedAt: receivedAt)) != nil ? .json : .octetStream

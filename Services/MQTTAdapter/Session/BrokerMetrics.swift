@@ -2,7 +2,9 @@
 import Observability
 
 /// What the adapter counts. Resolved once, or at the first use of a reason.
-struct BrokerMetrics {
+///
+/// A class: one of many references is not copied for each message that is counted.
+final class BrokerMetrics {
     private let connects: LabelledMetric<Counter>
     private let refusals: LabelledMetric<Counter>
     private let violations: LabelledMetric<Counter>
@@ -69,14 +71,14 @@ struct BrokerMetrics {
         connects.with(version == .v5 ? "5" : "3.1.1", listener.rawValue).increment()
     }
 
-    mutating func refused(_ reason: String, _ count: Int = 1) {
+    func refused(_ reason: String, _ count: Int = 1) {
         if let counter = refusalsByReason[reason] { return counter.increment(by: UInt64(count)) }
         let counter = refusals.with(reason)
         refusalsByReason[reason] = counter
         counter.increment(by: UInt64(count))
     }
 
-    mutating func dropped(_ reason: String, _ count: Int = 1) {
+    func dropped(_ reason: String, _ count: Int = 1) {
         if let counter = dropsByReason[reason] { return counter.increment(by: UInt64(count)) }
         let counter = drops.with(reason)
         dropsByReason[reason] = counter

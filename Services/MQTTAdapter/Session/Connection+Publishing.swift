@@ -98,7 +98,13 @@ extension Connection {
             grant = known
         } else {
             switch decide(identity, Question(channel: ChannelAddress(path), right: .publish)) {
-            case .allowed(let found): grant = found
+            case .allowed(let found):
+                grant = found
+                if view.qos != .atMostOnce {
+                    // What comes behind it on the same topic is allowed as well.
+                    end(&run, of: buffer)
+                    run.begin(topic, nil, found, nil)
+                }
             case .refused(let error): return refuse(view, session, error)
             case .ask: return .waits
             }
@@ -113,7 +119,7 @@ extension Connection {
         if view.qos == .atMostOnce {
             return takeAtMostOnce(incoming, at: offset, of: buffer, &run)
         }
-        return try takeAcknowledged(incoming, at: offset, of: buffer)
+        return try takeAcknowledged(incoming, at: offset, of: buffer, &run)
     }
 
     /// Takes a packet that differs in nothing but its payload from the one before, as most do that come together.
@@ -210,7 +216,9 @@ extension Connection {
 
     /// What is said to be SenML or JSON must be; what nobody says anything of is what it looks like, as devices that speak MQTT 3.1.1 cannot say.
     private func contentType(_ incoming: Incoming) throws(ServiceError) -> ContentType {
-        guard let stated = statedType(incoming) else { return broker.guess(incoming.view.payload, receivedAt: broker.now) }
+        guard let stated = statedType(incoming) else {
+            return broker.guess(incoming.view.payload, receivedAt: broker.now)
+        }
         try broker.check(incoming.view.payload, as: stated, receivedAt: broker.now)
         return stated
     }
@@ -236,7 +244,7 @@ extension Connection {
         let view = incoming.view
         let form: StreamForm
         do throws(ServiceError) {
-            form = try streamForm(incoming, try contentType(incoming), run)
+            form = try streamForm(incoming, try contentType(incoming))
             if view.retain { try broker.checkRetained(incoming.grant.channel, form.subtopic, view.payload.count) }
         } catch {
             return refuse(view, incoming.session, error)
@@ -286,9 +294,8 @@ extension Connection {
 
     /// What the message is in the bus's form, payload and time apart; mostly that of the one before.
     private func streamForm(
-        _ incoming: Incoming, _ contentType: ContentType, _ run: PublishRun
+        _ incoming: Incoming, _ contentType: ContentType
     ) throws(ServiceError) -> StreamForm {
-        if let form = run.form, run.topic === incoming.topic, form.contentType == contentType { return form }
         if let form = lastForm, form.serves(incoming, contentType) { return form }
         do throws(BusError) {
             let form = try StreamForm(incoming, contentType)
@@ -364,7 +371,7 @@ extension Connection {
     // MARK: QoS 1 and 2
 
     private func takeAcknowledged(
-        _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer
+        _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer, _ run: inout PublishRun
     ) throws(Violation) -> Step {
         let (view, session) = (incoming.view, incoming.session)
         guard broker.keepsUp(for: self) else { return .waits }
@@ -380,12 +387,10 @@ extension Connection {
         guard broker.deliveryKeepsUp(for: self, broker.route(for: incoming.topic, incoming.grant)) else {
             return .waits
         }
-        let message: RawMessage
+        let form: StreamForm
         do throws(ServiceError) {
-            message = self.message(incoming, try contentType(incoming), at: offset, of: buffer)
-            if view.retain {
-                try broker.checkRetained(message.channel, message.subtopic, message.payload.readableBytes)
-            }
+            form = try streamForm(incoming, try contentType(incoming))
+            if view.retain { try broker.checkRetained(incoming.grant.channel, form.subtopic, view.payload.count) }
         } catch {
             return refuse(view, session, error)
         }
@@ -395,7 +400,13 @@ extension Connection {
         }
         broker.metrics.received(view.qos, bytes: view.payload.count)
         session.unsettled += 1
-        session.take(message, ticket: ticket, view.packetIdentifier, view.qos)
+        if view.qos == .atLeastOnce, !view.retain, view.propertiesRange.isEmpty {
+            session.take(
+                form, view.payload, created: run.nextTime(), ticket: ticket, view.packetIdentifier)
+        } else {
+            let message = message(incoming, form.contentType, at: offset, of: buffer)
+            session.take(message, ticket: ticket, view.packetIdentifier, view.qos)
+        }
         return .taken
     }
 
@@ -453,12 +464,13 @@ extension Connection {
     }
 }
 
-/// What consecutive messages of QoS 0 without properties have in common in the bus's form: their subject, and all of the envelope but payload and time.
+/// What consecutive messages without properties have in common in the bus's form: their subject, and all of the envelope but payload and time.
 final class StreamForm {
     let subject: BusSubject
     let template: RawMessageTemplate
     let contentType: ContentType
     let subtopic: String
+    private let qos: QualityOfService
     /// The topic does not say what its messages are.
     private let isGuessed: Bool
     private let topic: PublishTopic
@@ -476,7 +488,8 @@ final class StreamForm {
                 domain: grant.domain, channel: grant.channel, subtopic: subtopic, publisher: grant.thing,
                 transport: .mqtt, contentType: contentType, created: 0, payload: ByteBuffer(),
                 mqtt: MQTTDetails(
-                    qos: QualityOfService.atMostOnce.rawValue, session: incoming.session.number.rawValue)))
+                    qos: incoming.view.qos.rawValue, session: incoming.session.number.rawValue)))
+        qos = incoming.view.qos
         self.contentType = contentType
         self.subtopic = subtopic
         isGuessed = incoming.path.contentType == nil
@@ -495,7 +508,8 @@ final class StreamForm {
 
     /// Whether it is another message's as well, of the same connection. A name may lead to another channel than before.
     func serves(_ incoming: Connection.Incoming, _ contentType: ContentType) -> Bool {
-        topic === incoming.topic && self.contentType == contentType && channel == incoming.grant.channel
+        topic === incoming.topic && qos == incoming.view.qos && self.contentType == contentType
+            && channel == incoming.grant.channel
             && domain == incoming.grant.domain && publisher == incoming.grant.thing
     }
 }

@@ -50,12 +50,14 @@ enum FrameEncoding {
         }
     }
 
-    /// Appends a publish frame without a token to a subject that was checked.
+    /// Appends a publish frame to a subject that was checked.
     ///
+    /// - Parameter token: 0: no acknowledgement is wanted.
     /// - Returns: the payload's length, which is the caller's to check.
     @inline(__always)
     static func append(
-        to buffer: inout ByteBuffer, _ subject: [UInt8], origin: UInt64?, _ writePayload: (inout ByteBuffer) -> Void
+        to buffer: inout ByteBuffer, _ subject: [UInt8], token: UInt32 = 0, origin: UInt64?,
+        _ writePayload: (inout ByteBuffer) -> Void
     ) -> Int {
         let start = buffer.writerIndex
         let headersLength = origin == nil ? 0 : originHeaderLength
@@ -64,10 +66,12 @@ enum FrameEncoding {
             // Every subject that was checked has at least one byte.
             guard let base = bytes.baseAddress else { return 0 }
             UnsafeMutableRawBufferPointer(start: base + Wire.headLength, count: subject.count).copyBytes(from: subject)
-            base.storeBytes(of: UInt32(Wire.Opcode.publish.rawValue).littleEndian, toByteOffset: 4, as: UInt32.self)
+            base.storeBytes(of: Wire.Opcode.publish.rawValue, toByteOffset: 4, as: UInt8.self)
+            let flags: Wire.Flags = token == 0 ? [] : .durable
+            base.storeBytes(of: flags.rawValue, toByteOffset: 5, as: UInt8.self)
             base.storeBytes(
                 of: UInt16(truncatingIfNeeded: subject.count).littleEndian, toByteOffset: 6, as: UInt16.self)
-            base.storeBytes(of: 0, toByteOffset: 8, as: UInt32.self)
+            base.storeBytes(of: token.littleEndian, toByteOffset: 8, as: UInt32.self)
             base.storeBytes(of: 0, toByteOffset: 12, as: UInt16.self)
             base.storeBytes(
                 of: UInt16(truncatingIfNeeded: headersLength).littleEndian, toByteOffset: 14, as: UInt16.self)

@@ -75,6 +75,13 @@ extension SocketBus {
             completion: completion)
     }
 
+    public func publishDurably(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
+    ) {
+        session.publishDurablyNow(subject, writePayload: writePayload, completion: completion)
+    }
+
     public func request(_ message: BusMessage, timeout: Duration) async throws(BusError) -> BusMessage {
         let deadline = NIODeadline.now() + TimeAmount(Self.clamp(timeout))
         let session = session

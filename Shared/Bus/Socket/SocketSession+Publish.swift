@@ -106,6 +106,33 @@ extension SocketSession {
         }
     }
 
+    /// The same on a subject that was checked.
+    func publishDurablyNow(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void, completion: @escaping DurableWindow.Completion
+    ) {
+        let limits = (bytes: configuration.outboundMaximumBytes, inFlight: configuration.maximumDurableInFlight)
+        let outcome = outgoing.withLock { outgoing -> Result<Bool, BusError> in
+            do throws(BusError) { try outgoing.ensureConnected() } catch { return .failure(error) }
+            guard outgoing.queuedBytes <= limits.bytes, outgoing.durable.count < limits.inFlight else {
+                outgoing.overloaded &+= 1
+                return .failure(.overloaded)
+            }
+            let start = outgoing.buffer.writerIndex
+            let length = FrameEncoding.append(
+                to: &outgoing.buffer, subject.bytes, token: outgoing.durable.nextToken, origin: nil, writePayload)
+            guard length <= outgoing.maximumPayloadBytes else {
+                outgoing.buffer.moveWriterIndex(to: start)
+                return .failure(.payloadTooLarge(limit: outgoing.maximumPayloadBytes))
+            }
+            outgoing.durable.append(completion)
+            return .success(outgoing.wake())
+        }
+        switch outcome {
+        case .success(let needsWake): if needsWake { wake() }
+        case .failure(let error): completion(.failure(error))
+        }
+    }
+
     /// Waits until there is space again, or no connection any more: then trying again says so. The wait is bounded by the time after which a
     /// peer that takes nothing is found dead.
     func waitForSpace() async {

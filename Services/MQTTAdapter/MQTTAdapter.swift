@@ -130,6 +130,7 @@ public enum MQTTAdapter {
         limits.receiveMaximum = UInt16(clamping: try configuration.required(MQTTAdapterKeys.receiveMaximum))
         limits.maximumInFlight = try configuration.required(MQTTAdapterKeys.maximumInFlight)
         limits.outgoingBytes = try configuration.required(MQTTAdapterKeys.outgoing)
+        limits.patience = try milliseconds(MQTTAdapterKeys.patience, configuration)
         limits.queueMemoryBytes = try configuration.required(MQTTAdapterKeys.queueMemory)
         limits.queueStoreBytes = try configuration.required(MQTTAdapterKeys.queueStore)
         limits.refusedPublishCloses = try configuration.required(MQTTAdapterKeys.refusedPublish) == "close"

@@ -71,6 +71,12 @@ enum MQTTAdapterKeys {
         "client.queue.maximum.bytes", default: 1 << 20, range: 16 << 10...1 << 30,
         help: "What may wait in memory for a client's socket; beyond, QoS 0 is dropped.")
 
+    static let patience = ConfigurationKey<Int>(
+        "client.patience.milliseconds", default: 50, range: 1...60_000,
+        help:
+            "How long publishers and the stream wait for a client that is behind. One that does not catch up is not waited for again for ten seconds, then twice as long, up to ten minutes."
+    )
+
     static let queueMemory = ConfigurationKey<Int>(
         "session.queue.memory.bytes", default: 1 << 20, range: 16 << 10...1 << 30,
         help:
@@ -100,7 +106,8 @@ enum MQTTAdapterKeys {
         StandardKeys.busSocket, StandardKeys.httpHost, httpPort, host, port, isPlain, webSocketPort, tlsPort,
         certificate, key,
         store, maximumConnections, maximumPayload, connectTimeout, stallTimeout, maximumKeepAlive,
-        maximumSessionExpiry, receiveMaximum, maximumInFlight, outgoing, queueMemory, queueStore, refusedPublish,
+        maximumSessionExpiry, receiveMaximum, maximumInFlight, outgoing, patience, queueMemory, queueStore,
+        refusedPublish,
         thingRate, domainRate,
     ]
 }

@@ -132,7 +132,16 @@ final class Broker {
 
     // MARK: Publishing
 
-    var mayPublish: Bool { publishesInFlight < limits.maximumPublishesInFlight }
+    /// Whether another message of QoS 1 or 2 may go to the bus now. Without a connection to it: it may, and is refused.
+    var mayPublish: Bool {
+        guard publishesInFlight < limits.maximumPublishesInFlight else { return false }
+        do throws(BusError) {
+            try bus.checkPublishNow()
+        } catch {
+            return error != .overloaded
+        }
+        return true
+    }
 
     /// QoS 0: into the stream with what else this read brings; the caller has seen that the bus takes something (``Bus/Bus/checkPublishNow()``).
     func publishSoon(_ subject: BusSubject, _ writePayload: (inout ByteBuffer) -> Void) {

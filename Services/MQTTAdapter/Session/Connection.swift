@@ -349,6 +349,7 @@ final class Connection: ChannelInboundHandler {
             swap(&out, &bytes)
         }
         if hadNoRoom { session?.pump() }
+        releaseHeld()
     }
 
     // MARK: Who waits for this client
@@ -360,7 +361,7 @@ final class Connection: ChannelInboundHandler {
     }
 
     /// Whether little waits for the client.
-    var keepsUp: Bool { !hasBacklog(part: 2) }
+    var keepsUp: Bool { !hasBacklog(part: 4) }
 
     /// Calls `action` when the client has taken most of what waits for it, is gone, or was waited for long enough.
     func hold(_ action: @escaping () -> Void) {
@@ -378,7 +379,7 @@ final class Connection: ChannelInboundHandler {
 
     /// Lets those go on who wait for the client, if it has taken what it had.
     func releaseHeld() {
-        guard pressure.isHolding, !hasBacklog(part: 4) else { return }
+        guard pressure.isHolding, !hasBacklog(part: 8) else { return }
         letGo()
     }
 

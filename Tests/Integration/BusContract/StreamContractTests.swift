@@ -73,6 +73,74 @@ import Testing
         }
     }
 
+    /// As the MQTT adapter does it: what it has delivered goes out in batches and does not come back.
+    @Test(arguments: engines) func batchesKeepTheirOrderAndCanBeLeftOut(engine: any BusEngine) async throws {
+        try await withEngine(engine) { running in
+            let bus = try await running.connect()
+            try await bus.declareStream(testStream())
+            let listener = try await running.connect()
+            let subscription = try await listener.subscribe("test.>", queueGroup: nil)
+            let subjects = try ["test.a", "test.b"].map { text in try BusSubject { $0.writeString(text) } }
+            #expect(throws: BusError.invalidSubject("test..b")) { try BusSubject { $0.writeString("test..b") } }
+            var batch = PublishBatch()
+            for round in 0..<50 {
+                for number in 0..<10 {
+                    batch.append(subjects[number % 2], origin: number < 8 ? 77 : nil) {
+                        $0.writeString("\(round).\(number)")
+                    }
+                }
+                #expect(batch.count == 10)
+                #expect(batch.messages.map(\.headers.origin) == Array(repeating: 77, count: 8) + [nil, nil])
+                try bus.checkPublishNow()
+                try bus.publishNow(&batch)
+                #expect(batch.isEmpty)
+                let receipt = try await bus.publishDurably(BusMessage("test.a", "\(round)"))
+                #expect(receipt.sequence == UInt64(11 * (round + 1)))
+            }
+            let sent = (0..<50).flatMap { round in (0..<10).map { "\(round).\($0)" } + ["\(round)"] }
+            #expect(try await subscription.take(550).map(\.text) == sent)
+            let stored = try await bus.read(stream: "test", from: 1, maximumBytes: 1 << 20)
+            #expect(stored.map(\.text) == sent)
+            #expect(stored.first?.headers.origin == 77 && stored.last?.headers.origin == nil)
+            var rest: [StreamMessage] = []
+            var passedOver = 0
+            var through: UInt64 = 0
+            while through < 550 {
+                let found = try await bus.read(
+                    stream: "test", from: through + 1, maximumBytes: 500, waitingUpTo: .zero, withoutOrigin: 77)
+                rest += found.messages
+                passedOver += found.passedOver
+                try #require(found.through > through)
+                through = found.through
+            }
+            #expect(through == 550 && passedOver == 400)
+            #expect(rest.map(\.text) == sent.filter { !$0.contains(".") || $0.hasSuffix(".8") || $0.hasSuffix(".9") })
+            // At the end nothing comes, and what comes and is left out ends the wait.
+            let none = try await bus.read(
+                stream: "test", from: 551, maximumBytes: 500, waitingUpTo: .milliseconds(50), withoutOrigin: 77)
+            #expect(none == StreamRead(messages: [], through: 550, passedOver: 0))
+            async let waited = bus.read(
+                stream: "test", from: 551, maximumBytes: 500, waitingUpTo: .seconds(10), withoutOrigin: 77)
+            batch.append(subjects[0], origin: 77) { $0.writeString("x") }
+            try bus.publishNow(&batch)
+            let last = try await waited
+            #expect(last == StreamRead(messages: [], through: 551, passedOver: 1))
+            await running.kill()
+            batch.append(subjects[0], origin: 77) { $0.writeString("x") }
+            try await eventually("the loss is seen") {
+                do {
+                    try bus.checkPublishNow()
+                    return false
+                } catch {
+                    return error as? BusError == .disconnected
+                }
+            }
+            #expect(throws: BusError.disconnected) { try bus.publishNow(&batch) }
+            // What was not taken is still there.
+            #expect(batch.count == 1)
+        }
+    }
+
     @Test(arguments: engines) func aReadThatWaitsEndsWithTheConnection(engine: any BusEngine) async throws {
         try await withEngine(engine) { running in
             let bus = try await running.connect()

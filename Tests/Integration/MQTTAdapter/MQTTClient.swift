@@ -130,6 +130,11 @@ final class MQTTClient: Sendable {
     }
 
     /// Closes without a word: the will is due.
+    /// Reads nothing more, or goes on.
+    func setReading(_ isReading: Bool) async throws {
+        try await channel.setOption(.autoRead, value: isReading).get()
+    }
+
     func close() { channel.close(promise: nil) }
 
     func disconnect() async throws {

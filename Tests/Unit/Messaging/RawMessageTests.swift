@@ -74,6 +74,36 @@ import Testing
         #expect(try RawMessage(decoding: ByteBuffer(bytes: encoded(message))) == message)
     }
 
+    @Test func aTemplateWritesTheSame() {
+        var message = Self.message
+        let details: [MQTTDetails?] = [
+            nil, MQTTDetails(qos: 0), MQTTDetails(qos: 1, session: 9),
+            MQTTDetails(qos: 2, retain: true, session: .max, properties: ByteBuffer(bytes: [1, 1])),
+        ]
+        for mqtt in details {
+            for contentType in [ContentType.senmlJSON, .octetStream] {
+                for created in [Int64(0), 1, 1_767_225_600_123_456_789, -1] {
+                    for length in [0, 1, 127, 128, 70_000] {
+                        for subtopic in ["", "a.b"] {
+                            message.mqtt = mqtt
+                            message.contentType = contentType
+                            message.subtopic = subtopic
+                            message.payload = ByteBuffer(bytes: [UInt8](repeating: 0x61, count: length))
+                            message.created = created
+                            let template = RawMessageTemplate(message)
+                            // Behind other bytes, as in a batch.
+                            var buffer = ByteBuffer(bytes: [7])
+                            message.payload.withUnsafeReadableBytes {
+                                template.encode($0, created: created, into: &buffer)
+                            }
+                            #expect(Array(buffer.readableBytesView) == [7] + encoded(message))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test func refusesWhatMQTTCannotSay() throws {
         var message = Self.message
         message.mqtt = MQTTDetails(qos: 2, session: 7, properties: ByteBuffer(bytes: [1, 2, 3]))

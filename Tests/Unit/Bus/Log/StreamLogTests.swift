@@ -84,6 +84,42 @@ struct StreamLogTests {
         }
     }
 
+    @Test(arguments: [1, 300, 100_000]) func whatComesFromAnOriginCanBeLeftOut(maximumBytes: Int) throws {
+        let log = try openLog(SimulatedFileSystem())
+        func origin(_ number: UInt64) -> [UInt8] {
+            [UInt8(3), 8] + withUnsafeBytes(of: number.littleEndian) { Array($0) }
+        }
+        // A trace before the origin, an origin of another length, another origin, none.
+        let trace: [UInt8] = [2, 3, 0x61, 0x62, 0x63]
+        let headers = [origin(7), trace + origin(7), [3, 1, 7], origin(8), [], origin(7)]
+        var others: [Stored] = []
+        for index in 0..<240 {
+            let record = Stored(
+                sequence: log.nextSequence, headers: headers[index % 6], payload: [UInt8](repeating: 1, count: 90))
+            try #require(log.append(record) == .appended(record.sequence))
+            if [2, 3, 4].contains(index % 6) { others.append(record) }
+            try log.commit()
+        }
+        #expect(log.segmentCount > 2)
+        let buffer = LogReadBuffer()
+        for from in [UInt64(1), 77, 235] {
+            var next = from
+            var found: [Stored] = []
+            var passedOver = 0
+            while next <= 240 {
+                let outcome = log.read(from: next, maximumBytes: maximumBytes, withoutOrigin: 7, into: buffer)
+                #expect(outcome.lost.isEmpty)
+                try #require(outcome.nextSequence > next)
+                found += buffer.map { Stored($0) }
+                passedOver += outcome.passedOver
+                next = outcome.nextSequence
+            }
+            #expect(found == others.filter { $0.sequence >= from })
+            #expect(passedOver == 241 - Int(from) - found.count)
+        }
+        #expect(log.counters.readsFromMemory > 0 && log.counters.readsFromDisk > 0)
+    }
+
     @Test func readersThatKeepUpDoNotTouchTheDisk() throws {
         let disk = SimulatedFileSystem()
         let log = try openLog(disk)

@@ -97,6 +97,7 @@ extension Broker {
 
     /// A client has got something from the stream: the rest waits if it is behind.
     func noteBacklog(of connection: Connection) {
+        connection.flushIfLarge()
         guard delivery.behind == nil, connection.isPressed, NIODeadline.now() >= delivery.impatientUntil else { return }
         delivery.behind = connection
     }

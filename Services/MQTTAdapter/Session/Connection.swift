@@ -316,9 +316,12 @@ final class Connection: ChannelInboundHandler {
         flushIfLarge()
     }
 
-    /// A client that gets much is not kept waiting for the end of the round: what one round reads of many publishers is more than may wait for it.
-    private func flushIfLarge() {
-        guard out.readableBytes >= Self.largeWrite, context?.channel.isWritable == true else { return }
+    /// A client that gets much is not kept waiting for the end of the round: what one round reads of many publishers is more than may wait for it. What waits
+    /// then is what its socket has not taken.
+    func flushIfLarge() {
+        guard out.readableBytes >= min(Self.largeWrite, broker.limits.outgoingBytes / 4),
+            context?.channel.isWritable == true
+        else { return }
         flush()
     }
 

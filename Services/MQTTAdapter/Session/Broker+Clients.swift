@@ -67,9 +67,9 @@ struct ClientDescription: Sendable, Equatable {
 }
 
 extension Session {
-    var description: ClientDescription {
+    fileprivate var clientDescription: ClientDescription {
         ClientDescription(
-            key: key, domain: identity.domain, version: version, connected: connection?.description,
+            key: key, domain: identity.domain, version: version, connected: connection?.connectedDescription,
             closedAt: closedAt, expiresAt: closedAt.flatMap { expiry.end(closedAt: $0) },
             expirySeconds: expiry.seconds,
             subscriptions: subscriptions.values.map {
@@ -81,7 +81,7 @@ extension Session {
 }
 
 extension Connection {
-    fileprivate var description: ClientDescription.Connected {
+    fileprivate var connectedDescription: ClientDescription.Connected {
         ClientDescription.Connected(
             address: forwardedAddress ?? context?.channel.remoteAddress.flatMap(Self.text), listener: listener,
             since: connectedAt,
@@ -104,7 +104,7 @@ extension Connection {
 
 /// The clients, for those who are not on the broker's event loop.
 struct ClientDirectory: Sendable {
-    /// Sessions that are looked at in one round of the event loop: about a millisecond, in which no message is delivered.
+    /// Sessions that are looked at in one round of the event loop, in which no message is delivered.
     private static let sliceSize = 4_096
 
     let broker: NIOLoopBound<Broker>
@@ -134,11 +134,11 @@ struct ClientDirectory: Sendable {
     func describe(_ keys: [SessionKey]) async throws -> [ClientDescription] {
         let broker = broker
         return try await broker.eventLoop.submit {
-            keys.compactMap { broker.value.sessions[$0]?.description }
+            keys.compactMap { broker.value.sessions[$0]?.clientDescription }
         }.get()
     }
 
-    /// Ends a client's connection, and its session as well.
+    /// Ends a client's connection, and its session as well. The client did not say goodbye: its will is published.
     ///
     /// - Parameter domain: whose client it must be; nil: anybody's.
     /// - Returns: the client as it was; nil: there is none.
@@ -151,7 +151,7 @@ struct ClientDirectory: Sendable {
             guard let session = broker.sessions[key], domain == nil || session.identity.domain == domain else {
                 return nil
             }
-            let description = session.description
+            let description = session.clientDescription
             session.connection?.end(.administrativeAction, "an operator ended the connection")
             if endsSession, broker.sessions[key] === session { broker.end(session) }
             broker.flushSoon()

@@ -67,7 +67,7 @@ extension Broker {
             reading.receivedBytes += connection.receivedBytes
             reading.sentBytes += connection.sentBytes
         }
-        reading.kept = sessions.values.count { !$0.isConnected }
+        reading.kept = max(0, sessions.count - reading.connected)
         reading.accepted = metrics.accepted
         reading.received = metrics.receivedMessages
         reading.receivedPayloadBytes = metrics.receivedPayloadBytes
@@ -76,7 +76,7 @@ extension Broker {
         reading.subscriptions = subscriptionCount
         reading.retained = retained.count
         reading.retainedBytes = retained.bytes
-        reading.stored = sessions.values.reduce(0) { $0 + $1.storedEntries }
+        reading.stored = storedEntries
         reading.storedBytes = storedBytes
         reading.residentBytes = ProcessMetrics.residentBytes
         return reading

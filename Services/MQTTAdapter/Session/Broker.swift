@@ -61,6 +61,7 @@ final class Broker {
     var keptSessions = 0
     /// What waits in the store for all of them.
     var storedBytes = 0
+    var storedEntries = 0
     /// Whether the last commit failed.
     var isStoreFailing = false
     var retainedExpireAt: Int64 = 0

@@ -19,6 +19,11 @@ extension Connection {
         let claimed = connect.userName.flatMap { ThingID($0) }
         let credential = try Self.credential(connect, claimed)
         guard let certificate = try clientCertificate() else {
+            // The handshake sees to it; a key alone must never be enough, whatever becomes of that.
+            guard !listener.isTLS || !broker.operators.requiresCertificate else {
+                throw ProofRefusal(
+                    reason: .notAuthorized, slug: "certificate-missing", text: "a client certificate is needed")
+            }
             guard let credential else {
                 throw ProofRefusal(
                     reason: .badUserNameOrPassword, slug: "bad-user-name-or-password",

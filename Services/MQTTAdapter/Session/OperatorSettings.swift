@@ -13,6 +13,8 @@ struct OperatorSettings: Sendable {
     /// Another server, as MQTT 5 section 4.11 writes it; nil: none.
     var serverReference: String?
 
+    /// Whether the TLS listeners take clients with a certificate only.
+    var requiresCertificate = false
     /// Whose word is taken for where a client comes from that speaks MQTT over WebSocket.
     private var proxies = TrustedProxies.nobody
 
@@ -28,6 +30,7 @@ struct OperatorSettings: Sendable {
         }
         if seconds > 0, !systemReaders.isEmpty { systemInterval = .seconds(Int64(seconds)) }
         proxies = TrustedProxies(configuration.optional(StandardKeys.trustedProxies) ?? "loopback")
+        requiresCertificate = try configuration.required(MQTTAdapterKeys.clientRequired)
         serverReference = configuration.optional(MQTTAdapterKeys.redirectReference)
     }
 

@@ -379,6 +379,7 @@ final class Session {
         storedEntries += entries
         storedBytes += bytes
         broker.storedBytes += bytes
+        broker.storedEntries += entries
     }
 
     private func load() {

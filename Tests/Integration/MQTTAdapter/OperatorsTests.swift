@@ -114,6 +114,35 @@ import Testing
         }
     }
 
+    /// One that came by WebSocket through a proxy on this machine.
+    @Test(arguments: ["203.0.113.9", "2001:db8::7"])
+    func aProxySaysWhereAClientIs(address: String) async throws {
+        try await withOperators { stack, users in
+            let person = try await users.person(.viewer, in: stack.things.domain, at: stack)
+            var packet = ByteBuffer()
+            Packet.connect(stack.connect(stack.things.publisher, "behind")).encode(into: &packet, version: .v5)
+            try #require(packet.readableBytes < 126)
+            // A binary frame, masked with zeros (RFC 6455 section 5.2).
+            let frame = [0x82, 0x80 | UInt8(packet.readableBytes), 0, 0, 0, 0] + Array(packet.readableBytesView)
+            let open = try await wire(port: stack.webSocketPort) { connection in
+                try connection.send(
+                    """
+                    GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                    Sec-WebSocket-Protocol: mqtt\r\nX-Forwarded-For: 198.51.100.1, \(address)\r\n\r\n
+                    """)
+                #expect(try connection.readResponse().status == 101)
+                try connection.send(frame)
+                // CONNACK in a frame.
+                #expect(try connection.read(3).last == 0x20)
+                return connection
+            }
+            let found = try await page(person, "listener=websocket").clients
+            #expect(found.map(\.client) == ["behind"] && found.first?.address == address)
+            withExtendedLifetime(open) {}
+        }
+    }
+
     @Test func whoMayAsk() async throws {
         try await withOperators { stack, users in
             let client = try await stack.client(stack.things.publisher, "a")

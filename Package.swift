@@ -260,7 +260,8 @@ let package = Package(
                     "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "MQTTAdapter", "TestKit",
                     nio,
                     nioPosix, nioSSL, nioHTTP1, nioWebSocket, x509, asn1, crypto, logging,
-                ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py"], swiftSettings: strict),
+                ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py", "tls_resume.py"],
+                swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
                 dependencies: [

@@ -76,6 +76,33 @@ import Testing
         }
     }
 
+    /// The certificate is not shown again, and is checked again all the same.
+    @Test func aResumedTLSSessionKnowsItsCertificate() async throws {
+        try await withAuthority(required: true) { stack, authority in
+            let issued = try authority.issue(uris: [urn(stack.things.publisher)])
+            var connect = ByteBuffer()
+            Packet.connect(stack.connect(user: nil, password: nil)).encode(into: &connect, version: .v5)
+            let hexadecimal = connect.readableBytesView.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            func run(_ name: String) async throws -> ServiceProcess {
+                let client = try ServiceProcess(
+                    program: Repository.file(".build/programs/bin/python"),
+                    arguments: [
+                        Repository.file("Tests/Integration/MQTTAdapter/tls_resume.py"), "\(stack.tlsPort)",
+                        stack.certificate, issued.certificate, issued.key, hexadecimal,
+                    ], log: stack.directory.file(name))
+                #expect(try await client.waitForExit() == .exited(0), "\(client.log)")
+                return client
+            }
+            // CONNACK with success, twice.
+            let answers = try await run("resumed.log").log.matches(of: #/answer=20..0000/#)
+            #expect(answers.count == 2)
+            try await stack.things.disable(stack.things.publisher)
+            // Not authorized, twice.
+            let refused = try await run("refused.log").log.matches(of: #/answer=20..0087/#)
+            #expect(refused.count == 2)
+        }
+    }
+
     @Test func badCertificatesGetAnAlert() async throws {
         try await withAuthority { stack, authority in
             let name = [urn(stack.things.publisher)]

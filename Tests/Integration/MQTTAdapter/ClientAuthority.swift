@@ -19,19 +19,25 @@ struct ClientAuthority {
     let certificate: String
     private let name: DistinguishedName
     private let key: Certificate.PrivateKey
+    /// What stands behind a certificate in its file: the authority's own, where another has signed that.
+    private let chain: String
 
-    init() throws {
+    /// - Parameter superior: who signs for it; nil: itself.
+    init(below superior: ClientAuthority? = nil) throws {
         directory = try TemporaryDirectory("authority")
         certificate = directory.file("ca.pem")
         key = Certificate.PrivateKey(P256.Signing.PrivateKey())
         name = try DistinguishedName { CommonName("Devices of a test \(ThingID.new())") }
         let authority = try Self.certificate(
-            name, key.publicKey, issuer: name, signedBy: key, from: -60, until: 3_600,
+            name, key.publicKey, issuer: superior?.name ?? name, signedBy: superior?.key ?? key, from: -60,
+            until: 3_600,
             try Certificate.Extensions {
                 Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
                 Critical(KeyUsage(keyCertSign: true))
             })
-        try Self.write(authority.serializeAsPEM().pemString, to: certificate)
+        let text = try authority.serializeAsPEM().pemString
+        try Self.write(text, to: certificate)
+        chain = superior == nil ? "" : "\n" + text
     }
 
     /// - Parameters:
@@ -54,7 +60,7 @@ struct ClientAuthority {
                     SubjectAlternativeNames(uris.map { GeneralName.uniformResourceIdentifier($0) })
                 }
             })
-        try Self.write(certificate.serializeAsPEM().pemString, to: issued.certificate)
+        try Self.write(certificate.serializeAsPEM().pemString + chain, to: issued.certificate)
         try Self.write(key.serializeAsPEM().pemString, to: issued.key)
         return issued
     }

@@ -60,6 +60,14 @@ import Testing
         }
     }
 
+    @Test func anAuthorityBelowIsShownByTheClient() async throws {
+        try await withAuthority(required: true) { stack, authority in
+            let below = try ClientAuthority(below: authority)
+            let client = try await publish(stack, try below.issue(uris: [urn(stack.things.publisher)]))
+            #expect(client.exitStatus == .exited(0), "\(client.log)")
+        }
+    }
+
     @Test func overWebSocketToo() async throws {
         try await withAuthority(required: true) { stack, authority in
             let issued = try authority.issue(uris: [urn(stack.things.publisher)])
@@ -198,7 +206,7 @@ import Testing
     @Test func aConnectionEndsWithItsCertificate() async throws {
         try await withAuthority { stack, authority in
             let client = try await connected(
-                stack, try authority.issue(uris: [urn(stack.things.publisher)], seconds: 5))
+                stack, try authority.issue(uris: [urn(stack.things.publisher)], seconds: 10))
             guard case .disconnect(let end) = try await client.next() else { throw MQTTClient.Closed() }
             #expect(end.reason == .notAuthorized)
             #expect(end.properties.reasonString == "the client certificate has expired")

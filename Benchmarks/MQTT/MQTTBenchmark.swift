@@ -105,7 +105,9 @@ struct MQTTBenchmark {
     private func measureLoad(
         _ qualityOfService: UInt8, _ brokers: [MQTTBroker], _ relay: MQTTBroker, into table: inout ResultTable
     ) throws {
-        for shape in Self.shapes(qualityOfService: qualityOfService) {
+        let wanted = options.rest["shape"]
+        for shape in Self.shapes(qualityOfService: qualityOfService)
+        where wanted.map({ "QoS \(qualityOfService) \(shape.name)".contains($0) }) ?? true {
             // The relay knows QoS 0 only.
             for broker in (qualityOfService == 0 ? [relay] : []) + brokers {
                 let outcome = try MQTTLoad(shape, broker).run(seconds: options.seconds(default: 1.5))

@@ -24,10 +24,12 @@ public enum MQTTAdapter {
             perThing: rate(try configuration.required(MQTTAdapterKeys.thingRate)),
             perDomain: rate(try configuration.required(MQTTAdapterKeys.domainRate)))
         let eventLoop = environment.eventLoopGroup.next()
-        let bus = SocketBus.connect(
-            SocketBusConfiguration(
-                path: try configuration.required(StandardKeys.busSocket), name: environment.name),
-            on: eventLoop, logger: environment.logger("bus"))
+        var busConfiguration = SocketBusConfiguration(
+            path: try configuration.required(StandardKeys.busSocket), name: environment.name)
+        // What a moment's publishes are: publishers are held up before it grows beyond the memory that is used again and again.
+        busConfiguration.outboundMaximumBytes = 2 << 20
+        let bus = SocketBus.connect(busConfiguration, on: eventLoop, logger: environment.logger("bus"))
+        let instance = UInt64.random(in: 1 ... .max)
         environment.health.register("bus") {
             bus.statistics.isConnected ? .up : .down("not connected to the message bus")
         }
@@ -36,7 +38,7 @@ public enum MQTTAdapter {
             StoreConfiguration(path: try configuration.required(MQTTAdapterKeys.store)),
             logger: environment.logger("store"))
         register(store, in: environment)
-        let feed = MessageFeed(bus: bus, logger: environment.logger("feed"))
+        let feed = MessageFeed(bus: bus, instance: instance, logger: environment.logger("feed"))
         let clock = environment.clock
         let metrics = environment.metrics
         let logger = environment.logger("broker")
@@ -44,8 +46,8 @@ public enum MQTTAdapter {
             NIOLoopBound(
                 Broker(
                     eventLoop: eventLoop, limits: limits, operators: operators, clock: clock,
-                    authenticator: authenticator, policy: policy, bus: bus, store: store, feed: feed,
-                    metrics: BrokerMetrics(registry: metrics), logger: logger),
+                    authenticator: authenticator, policy: policy, bus: bus, instance: instance, store: store,
+                    feed: feed, metrics: BrokerMetrics(registry: metrics), logger: logger),
                 eventLoop: eventLoop)
         }.get()
         feed.attach(broker)

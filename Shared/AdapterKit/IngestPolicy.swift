@@ -32,6 +32,9 @@ public final class IngestPolicy: Sendable {
         }
     }
 
+    /// Whether ``checkRate(_:)`` may refuse anything.
+    public var limitsRates: Bool { things != nil || domains != nil }
+
     /// Draws one message from the thing's bucket and its domain's.
     ///
     /// A message that the domain's bucket refuses has drawn on the thing's all the same: who floods a spent domain is slowed first.

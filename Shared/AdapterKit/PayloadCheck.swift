@@ -18,6 +18,21 @@ public struct PayloadCheck {
     public mutating func check(
         _ payload: ByteBuffer, as contentType: ContentType, receivedAt: Int64
     ) throws(ServiceError) {
+        let failure = payload.withUnsafeReadableBytes { bytes -> ServiceError? in
+            do throws(ServiceError) {
+                try check(bytes, as: contentType, receivedAt: receivedAt)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// As ``check(_:as:receivedAt:)``, where the payload was received.
+    public mutating func check(
+        _ payload: UnsafeRawBufferPointer, as contentType: ContentType, receivedAt: Int64
+    ) throws(ServiceError) {
         switch contentType {
         case .senmlJSON: try check(payload, .json, receivedAt: receivedAt)
         case .senmlCBOR: try check(payload, .cbor, receivedAt: receivedAt)
@@ -33,7 +48,7 @@ public struct PayloadCheck {
     }
 
     private mutating func check(
-        _ payload: ByteBuffer, _ format: SenMLFormat, receivedAt: Int64
+        _ payload: UnsafeRawBufferPointer, _ format: SenMLFormat, receivedAt: Int64
     ) throws(ServiceError) {
         do throws(SenMLError) {
             try senml.validate(payload, format: format, receivedAt: receivedAt)

@@ -40,11 +40,25 @@ public protocol Bus: Sendable {
         headers: BusHeaders, writeSubject: (inout ByteBuffer) -> Void, writePayload: (inout ByteBuffer) -> Void,
         completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void)
 
+    /// As ``publishDurably(headers:writeSubject:writePayload:completion:)`` without headers, on a subject that was checked before.
+    func publishDurably(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void)
+
     /// As ``publish(_:)`` without a task, for code on an event loop: never suspends.
     /// - Throws: as ``publish(_:)``, and ``BusError/overloaded`` when too much is queued.
     func publishNow(
         headers: BusHeaders, writeSubject: (inout ByteBuffer) -> Void, writePayload: (inout ByteBuffer) -> Void
     ) throws(BusError)
+
+    /// As ``publishNow(headers:writeSubject:writePayload:)`` for many at once: all of them or none, in their order. The batch is empty afterwards if it was
+    /// taken.
+    /// - Throws: as ``publish(_:)``, and ``BusError/overloaded`` when too much is queued.
+    func publishNow(_ batch: inout PublishBatch) throws(BusError)
+
+    /// Whether ``publishNow(_:)`` would take something now.
+    /// - Throws: as it would.
+    func checkPublishNow() throws(BusError)
 
     /// Sends a request and waits for the first answer; `message.reply` is set by the engine.
     ///
@@ -93,6 +107,13 @@ public protocol Bus: Sendable {
         stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration
     ) async throws(BusError) -> [StreamMessage]
 
+    /// As ``read(stream:from:maximumBytes:waitingUpTo:)`` without the messages whose headers name `origin`: a publisher that has delivered what it publishes
+    /// need not get it again. A wait may end with nothing but a new position.
+    func read(
+        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
+        withoutOrigin origin: UInt64
+    ) async throws(BusError) -> StreamRead
+
     /// Connection changes as they happen, beginning with `.connected` when there is a connection now.
     ///
     /// `.connected` comes after every subscription and consumer is in force again, so a cache that lives on events must be emptied at each
@@ -104,6 +125,41 @@ public protocol Bus: Sendable {
 }
 
 extension Bus {
+    /// For an engine that sends one by one: a throw leaves the batch as it was, though some of it may have been sent.
+    public func publishNow(_ batch: inout PublishBatch) throws(BusError) {
+        for message in batch.messages {
+            try publishNow(
+                headers: message.headers, writeSubject: { $0.writeString(message.subject) },
+                writePayload: { $0.writeImmutableBuffer(message.payload) })
+        }
+        batch.removeAll()
+    }
+
+    /// For an engine that cannot tell.
+    public func checkPublishNow() throws(BusError) {}
+
+    public func publishDurably(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
+    ) {
+        publishDurably(
+            headers: BusHeaders(), writeSubject: { $0.writeBytes(subject.bytes) }, writePayload: writePayload,
+            completion: completion)
+    }
+
+    /// For an engine that hands everything over.
+    public func read(
+        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
+        withoutOrigin origin: UInt64
+    ) async throws(BusError) -> StreamRead {
+        let all = try await read(
+            stream: stream, from: sequence, maximumBytes: maximumBytes, waitingUpTo: wait)
+        let messages = all.filter { $0.headers.origin != origin }
+        return StreamRead(
+            messages: messages, through: all.last?.sequence ?? max(sequence, 1) - 1,
+            passedOver: all.count - messages.count)
+    }
+
     /// For an engine that cannot wait by itself: looks every 10 ms.
     public func read(
         stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration
@@ -140,16 +196,18 @@ public struct BusHeaders: Sendable, Equatable {
     public var messageID: String?
     /// W3C Trace Context `traceparent`, 55 characters.
     public var traceparent: String?
+    /// A number that a publisher chose for itself: who reads a stream may leave out what came from there.
+    public var origin: UInt64?
 
     /// On a dead letter: what it was before. Set by the bus; ignored on what is published.
     public var deadLetter: DeadLetterOrigin? {
         get {
-            guard case .some(let origin) = origin else { return nil }
+            guard case .some(let origin) = deadLetterOrigin else { return nil }
             return origin
         }
-        set { origin = newValue.map { .some($0) } ?? .none }
+        set { deadLetterOrigin = newValue.map { .some($0) } ?? .none }
     }
-    private var origin = IndirectOrigin.none
+    private var deadLetterOrigin = IndirectOrigin.none
 
     /// Behind a pointer: few messages are dead letters, and headers are copied with every message.
     private indirect enum IndirectOrigin: Sendable, Equatable {
@@ -157,13 +215,14 @@ public struct BusHeaders: Sendable, Equatable {
         case some(DeadLetterOrigin)
     }
 
-    public init(messageID: String? = nil, traceparent: String? = nil) {
+    public init(messageID: String? = nil, traceparent: String? = nil, origin: UInt64? = nil) {
         self.messageID = messageID
         self.traceparent = traceparent
+        self.origin = origin
     }
 
     /// Whether there is nothing to send beside the payload.
-    public var isEmpty: Bool { messageID == nil && traceparent == nil }
+    public var isEmpty: Bool { messageID == nil && traceparent == nil && origin == nil }
 }
 
 /// The proof that a message is on disk.

@@ -159,6 +159,21 @@ public struct StreamMessage: Sendable, Equatable {
     }
 }
 
+/// What a read that leaves messages out has found.
+public struct StreamRead: Sendable, Equatable {
+    public var messages: [StreamMessage]
+    /// The last sequence number that was looked at: read on behind it.
+    public var through: UInt64
+    /// Messages that were left out.
+    public var passedOver: Int
+
+    public init(messages: [StreamMessage], through: UInt64, passedOver: Int) {
+        self.messages = messages
+        self.through = through
+        self.passedOver = passedOver
+    }
+}
+
 /// Delivery from a durable consumer: in order of sequence, except that a redelivered message comes when its time is up.
 public protocol BusConsumer: Sendable {
     /// The stream as it stood when reading began (again): a new `id` means that positions kept elsewhere are void.

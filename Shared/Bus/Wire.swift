@@ -93,11 +93,16 @@ public enum Wire {
         public static let noResponders = Flags(rawValue: 4)
         /// stored: the message identifier had been seen.
         public static let duplicate = Flags(rawValue: 8)
+        /// streamDelivery, last in the answer to a `read` that leaves messages out: no message, without a subject; its sequence number is the last one that was
+        /// looked at, its delivery count says how many were left out.
+        public static let end = Flags(rawValue: 16)
     }
 
     public enum HeaderType: UInt8, Sendable {
         case messageID = 1
         case traceparent = 2
+        /// u64: ``BusHeaders/origin``.
+        case origin = 3
         /// The remaining types are on dead letters only (subject `dead.<stream>.<consumer>`, payload as it was). Subject of the original; one
         /// longer than 255 bytes is spread over several headers of this type, in order.
         case originalSubject = 16
@@ -120,8 +125,9 @@ public enum Wire {
         case consumerState = 3
         /// {"stream","consumer"} → empty
         case deleteConsumer = 4
-        /// {"stream","from","maximumBytes","waitMilliseconds"} → done whose body is a run of stream delivery frames, each with its length
-        /// field. At the end of the stream the answer waits for the next synced message, at most so long (and at most 10 s).
+        /// {"stream","from","maximumBytes","waitMilliseconds","withoutOrigin"} → done whose body is a run of stream delivery frames, each with its length
+        /// field. At the end of the stream the answer waits for the next synced message, at most so long (and at most 10 s). With an origin, what has it in
+        /// its headers is left out, and a frame marked ``Flags/end`` is the last.
         case read = 5
         /// empty → names of all streams as JSON
         case listStreams = 6
@@ -198,16 +204,18 @@ public enum Wire {
         public var from: UInt64?
         public var maximumBytes: Int?
         public var waitMilliseconds: Int?
+        public var withoutOrigin: UInt64?
 
         public init(
             stream: String, consumer: String? = nil, from: UInt64? = nil, maximumBytes: Int? = nil,
-            waitMilliseconds: Int? = nil
+            waitMilliseconds: Int? = nil, withoutOrigin: UInt64? = nil
         ) {
             self.stream = stream
             self.consumer = consumer
             self.from = from
             self.maximumBytes = maximumBytes
             self.waitMilliseconds = waitMilliseconds
+            self.withoutOrigin = withoutOrigin
         }
     }
 }

@@ -141,7 +141,7 @@ extension Broker {
     /// What the reader thread has read.
     func fetched(_ job: StreamReader.Job, _ buffer: LogReadBuffer, _ outcome: LogReadOutcome) {
         switch job.purpose {
-        case .command(let identity, let token): answerRead(identity, token, buffer, outcome)
+        case .command(let read): answer(read, buffer, outcome)
         case .consumer(let name):
             guard let consumer = streams[Int(job.stream)].consumers[name] else { return }
             consumer.isFetching = false

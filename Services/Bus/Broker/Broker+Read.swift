@@ -13,7 +13,7 @@ extension Broker {
         let read = WaitingRead(
             connection: connection.identity, token: token, from: max(reference.from ?? 1, 1),
             maximumBytes: min(max(reference.maximumBytes ?? Self.maximumReadBytes, 1), Self.maximumReadBytes),
-            deadline: now + UInt64(wait) * 1_000_000)
+            withoutOrigin: reference.withoutOrigin, deadline: now + UInt64(wait) * 1_000_000)
         // Policy of the queue: what does not fit is answered at once, with nothing.
         guard wait > 0, stream.log.lastSequence < read.from, stream.waitingReads.count < Stream.maximumWaitingReads
         else { return perform(read, stream) }
@@ -26,10 +26,11 @@ extension Broker {
             return reader.post(
                 StreamReader.Job(
                     stream: stream.index, log: stream.log, from: read.from, maximumBytes: read.maximumBytes,
-                    purpose: .command(connection: read.connection, token: read.token)))
+                    purpose: .command(read)))
         }
-        let outcome = stream.log.read(from: read.from, maximumBytes: read.maximumBytes, into: scratch)
-        answerRead(read.connection, read.token, scratch, outcome)
+        let outcome = stream.log.read(
+            from: read.from, maximumBytes: read.maximumBytes, withoutOrigin: read.withoutOrigin, into: scratch)
+        answer(read, scratch, outcome)
     }
 
     /// Called when more is synced.
@@ -48,24 +49,28 @@ extension Broker {
         for read in waiting where read.deadline <= now { perform(read, stream) }
     }
 
-    func answerRead(_ identity: UInt64, _ token: UInt32, _ buffer: LogReadBuffer, _ outcome: LogReadOutcome) {
-        guard let connection = connection(identity: identity), !connection.isEnding else { return }
+    func answer(_ read: WaitingRead, _ buffer: LogReadBuffer, _ outcome: LogReadOutcome) {
+        guard let connection = connection(identity: read.connection), !connection.isEnding else { return }
         if let failure = outcome.failure {
-            connection.failed(token, .storageFailed, "\(failure)")
+            connection.failed(read.token, .storageFailed, "\(failure)")
             return markDirty(connection)
         }
-        var body: [UInt8] = []
-        for index in 0..<buffer.count {
-            let record = buffer[index]
-            let length = StreamFrame.length(record)
-            let start = body.count
-            body.append(contentsOf: repeatElement(0, count: length))
-            body.withUnsafeMutableBytes { bytes in
-                guard let base = bytes.baseAddress else { return }
-                StreamFrame.write(record, token: 0, deliveryCount: 0, to: base + start, length: length)
+        let end = read.withoutOrigin == nil ? 0 : Wire.headLength + Wire.streamHeadLength
+        let length = buffer.reduce(end) { $0 + StreamFrame.length($1) }
+        let body = [UInt8](unsafeUninitializedCapacity: length) { bytes, count in
+            guard var target = UnsafeMutableRawPointer(bytes.baseAddress) else { return }
+            for record in buffer {
+                let length = StreamFrame.length(record)
+                StreamFrame.write(record, token: 0, deliveryCount: 0, to: target, length: length)
+                target += length
             }
+            if end > 0 {
+                StreamFrame.writeEnd(
+                    through: outcome.nextSequence - 1, passedOver: UInt32(clamping: outcome.passedOver), to: target)
+            }
+            count = length
         }
-        connection.done(token, body)
+        connection.done(read.token, body)
         markDirty(connection)
     }
 }

@@ -71,6 +71,9 @@ struct LogReadOutcome: Sendable, Equatable {
     var lost: [ClosedRange<UInt64>] = []
     /// Everything synced has been read.
     var isAtEnd = false
+    /// Records that were left out because of their origin, and their bytes.
+    var passedOver = 0
+    var passedOverBytes = 0
     /// Set when a read failed for want of memory or descriptors, not for the medium: try again later from ``nextSequence``.
     var failure: LogError?
 }

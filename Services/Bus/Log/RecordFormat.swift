@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Core
 
 /// One record on disk. Little endian, begins and ends on the 8-byte grid:
@@ -33,6 +34,25 @@ enum RecordFormat {
 
         @inline(__always)
         var paddedLength: Int { RecordFormat.padded(length) }
+    }
+
+    /// Whether the record has a header that names this origin (``Bus/Wire/HeaderType/origin``).
+    @inline(__always)
+    static func isFrom(_ origin: UInt64, _ record: UnsafeRawPointer, _ head: Head) -> Bool {
+        guard head.headersLength > 0 else { return false }
+        let headers = UnsafeRawBufferPointer(
+            start: record + headLength + head.subjectLength, count: head.headersLength)
+        var offset = 0
+        while headers.count - offset >= 2 {
+            let length = Int(headers[offset + 1])
+            guard offset + 2 + length <= headers.count else { return false }
+            if headers[offset] == Wire.HeaderType.origin.rawValue, length == MemoryLayout<UInt64>.size {
+                return UInt64(littleEndian: headers.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self))
+                    == origin
+            }
+            offset += 2 + length
+        }
+        return false
     }
 
     enum Inspection {

@@ -3,6 +3,7 @@ import Core
 import Synchronization
 
 extension StreamLog {
+    private static let maximumPassedOverBytes = 4 << 20
     /// Least that is fetched from disk at once.
     private static let minimumReadBytes = 16 << 10
 
@@ -10,26 +11,31 @@ extension StreamLog {
     ///
     /// Whole records only: as many as `maximumBytes` holds (heads and padding counted), and at least one if there is any. Recent ones come
     /// from memory. Damaged ones are skipped and reported. Numbers below ``firstSequence`` are passed over silently.
-    func read(from: UInt64, maximumBytes: Int, into buffer: LogReadBuffer) -> LogReadOutcome {
+    ///
+    /// - Parameter origin: records of this origin are left out. A read looks at about 4 MiB of them at most, so that it ends soon: with nothing, maybe.
+    func read(
+        from: UInt64, maximumBytes: Int, withoutOrigin origin: UInt64? = nil, into buffer: LogReadBuffer
+    ) -> LogReadOutcome {
         buffer.removeAll()
         var outcome = LogReadOutcome(nextSequence: max(from, 1))
         while true {
-            if readFromMemory(maximumBytes: maximumBytes, into: buffer, &outcome) { return outcome }
+            if readFromMemory(maximumBytes: maximumBytes, origin, into: buffer, &outcome) { return outcome }
             // From disk, up to where memory begins or the budget of bytes is used.
             guard let source = source(for: &outcome) else {
                 if outcome.isAtEnd || outcome.failure != nil { return outcome }
                 continue
             }
-            read(source, maximumBytes: maximumBytes, into: buffer, &outcome)
-            if outcome.failure != nil || !buffer.isEmpty { return outcome }
+            read(source, maximumBytes: maximumBytes, origin, into: buffer, &outcome)
+            if outcome.failure != nil || !buffer.isEmpty || outcome.passedOver > 0 { return outcome }
         }
     }
 
     /// - Returns: true when the read is complete: records were found in memory, or there is nothing to read.
     private func readFromMemory(
-        maximumBytes: Int, into buffer: LogReadBuffer, _ outcome: inout LogReadOutcome
+        maximumBytes: Int, _ origin: UInt64?, into buffer: LogReadBuffer, _ outcome: inout LogReadOutcome
     ) -> Bool {
         var next = outcome.nextSequence
+        var passedOver = (count: 0, bytes: 0)
         let result: (isComplete: Bool, isAtEnd: Bool) = shared.withLock { state in
             guard next <= state.lastSequence else { return (true, true) }
             guard next >= state.ringSequence, state.ringEnd > state.ringFloor else { return (false, false) }
@@ -47,7 +53,12 @@ extension StreamLog {
                     continue
                 }
                 let length = head.paddedLength
-                if head.sequence >= next {
+                if let origin, head.sequence >= next, RecordFormat.isFrom(origin, base, head) {
+                    guard passedOver.bytes < Self.maximumPassedOverBytes else { return (true, false) }
+                    passedOver.count += 1
+                    passedOver.bytes += length
+                    next = head.sequence + 1
+                } else if head.sequence >= next {
                     guard buffer.isEmpty || buffer.recordBytes + length <= maximumBytes else { return (true, false) }
                     buffer.reserve(length)
                     buffer.free(length).copyMemory(from: UnsafeRawBufferPointer(start: base, count: length))
@@ -61,6 +72,8 @@ extension StreamLog {
         }
         outcome.nextSequence = next
         outcome.isAtEnd = result.isAtEnd
+        outcome.passedOver += passedOver.count
+        outcome.passedOverBytes += passedOver.bytes
         return result.isComplete
     }
 
@@ -171,7 +184,8 @@ extension StreamLog {
 
     /// Reads one stretch of a segment.
     private func read(
-        _ source: Source, maximumBytes: Int, into buffer: LogReadBuffer, _ outcome: inout LogReadOutcome
+        _ source: Source, maximumBytes: Int, _ origin: UInt64?, into buffer: LogReadBuffer,
+        _ outcome: inout LogReadOutcome
     ) {
         var offset = source.offset
         // The last sequence seen, and where it ended: what bounds a plausible successor after damage.
@@ -219,7 +233,20 @@ extension StreamLog {
                     isBeyond = true
                     break
                 }
-                if head.sequence >= outcome.nextSequence {
+                if head.sequence >= outcome.nextSequence, let origin, let base = rest.baseAddress,
+                    RecordFormat.isFrom(origin, base, head)
+                {
+                    guard outcome.passedOverBytes < Self.maximumPassedOverBytes else {
+                        isFull = true
+                        break
+                    }
+                    if head.sequence > outcome.nextSequence {
+                        report(outcome.nextSequence...(head.sequence - 1), in: &outcome)
+                    }
+                    outcome.passedOver += 1
+                    outcome.passedOverBytes += head.paddedLength
+                    outcome.nextSequence = head.sequence + 1
+                } else if head.sequence >= outcome.nextSequence {
                     guard buffer.isEmpty || buffer.recordBytes + head.paddedLength <= maximumBytes else {
                         isFull = true
                         break

@@ -5,7 +5,7 @@ final class StreamReader: Sendable {
     struct Job: Sendable {
         enum Purpose: Sendable {
             case consumer(name: String)
-            case command(connection: UInt64, token: UInt32)
+            case command(WaitingRead)
         }
 
         let stream: Int32
@@ -13,6 +13,11 @@ final class StreamReader: Sendable {
         let from: UInt64
         let maximumBytes: Int
         let purpose: Purpose
+
+        var withoutOrigin: UInt64? {
+            guard case .command(let read) = purpose else { return nil }
+            return read.withoutOrigin
+        }
     }
 
     private let queue = JobQueue<Job>()
@@ -24,7 +29,8 @@ final class StreamReader: Sendable {
             while case let jobs = queue.take(), !jobs.isEmpty {
                 for job in jobs {
                     let buffer = LogReadBuffer(capacity: min(job.maximumBytes, 1 << 20))
-                    let outcome = job.log.read(from: job.from, maximumBytes: job.maximumBytes, into: buffer)
+                    let outcome = job.log.read(
+                        from: job.from, maximumBytes: job.maximumBytes, withoutOrigin: job.withoutOrigin, into: buffer)
                     mailbox.post(.read(job, buffer, outcome))
                 }
             }

@@ -7,6 +7,8 @@ struct WaitingRead {
     let token: UInt32
     let from: UInt64
     let maximumBytes: Int
+    /// What came from there is left out.
+    let withoutOrigin: UInt64?
     /// Monotonic nanoseconds.
     let deadline: UInt64
 }

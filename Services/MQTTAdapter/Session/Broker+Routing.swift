@@ -95,7 +95,7 @@ extension Broker {
     }
 
     @inline(__always)
-    private func refresh(_ route: Route) {
+    func refresh(_ route: Route) {
         guard route.generation != generation || route.validUntil != .max else { return }
         guard route.generation != generation || route.validUntil <= now else { return }
         compile(route)
@@ -213,7 +213,7 @@ extension Broker {
         deliver(message, targets, route.groups)
     }
 
-    private func deliver(_ message: Message, _ targets: [Target], _ groups: [SharedGroup]) {
+    func deliver(_ message: Message, _ targets: [Target], _ groups: [SharedGroup]) {
         var templates = Templates()
         for target in targets { deliver(message, target, &templates) }
         for group in groups {
@@ -230,16 +230,16 @@ extension Broker {
 
     // MARK: Retained messages
 
-    /// - Throws: `unavailable` when there is no room for one more.
-    func checkRetained(_ message: RawMessage) throws(ServiceError) {
-        guard message.payload.readableBytes > 0, !hasRoom(toRetain: message) else { return }
+    /// - Throws: `tooManyRequests` when there is no room for one more.
+    func checkRetained(_ channel: ChannelID, _ subtopic: String, _ payloadBytes: Int) throws(ServiceError) {
+        guard payloadBytes > 0, !hasRoom(toRetain: channel, subtopic, payloadBytes) else { return }
         throw ServiceError(
             .tooManyRequests, reason: "too-many-retained", "There is no room for another retained message.")
     }
 
-    private func hasRoom(toRetain message: RawMessage) -> Bool {
-        retained.bytes + message.payload.readableBytes <= limits.maximumRetainedBytes
-            && (retained.count < limits.maximumRetained || retained.contains(message.channel, message.subtopic))
+    private func hasRoom(toRetain channel: ChannelID, _ subtopic: String, _ payloadBytes: Int) -> Bool {
+        retained.bytes + payloadBytes <= limits.maximumRetainedBytes
+            && (retained.count < limits.maximumRetained || retained.contains(channel, subtopic))
     }
 
     /// Keeps the message for those who subscribe later, or forgets the one that is kept ([MQTT-3.3.1-5], [MQTT-3.3.1-6]).
@@ -251,7 +251,9 @@ extension Broker {
             return
         }
         // A will, or what was published while another took the room.
-        guard hasRoom(toRetain: message) else { return metrics.dropped("too-many-retained") }
+        guard hasRoom(toRetain: message.channel, message.subtopic, message.payload.readableBytes) else {
+            return metrics.dropped("too-many-retained")
+        }
         var envelope = ByteBuffer()
         message.encode(into: &envelope)
         guard let kept = retained.keep(envelope, sequence: sequence) else { return }
@@ -288,97 +290,5 @@ extension Broker {
                 TopicRules.matches(filter: UnsafeRawBufferPointer(pattern), topic: UnsafeRawBufferPointer($0))
             }
         }
-    }
-}
-
-/// The stream of messages, as the feed hands it over.
-extension Broker {
-    enum FeedState: Equatable {
-        case idle
-        case running(FollowedPosition)
-    }
-
-    /// How often the position is saved while messages come.
-    private static let positionInterval: TimeAmount = .milliseconds(50)
-
-    var wantsFeed: Bool { subscriptionCount > 0 || !waitingForFeed.isEmpty }
-
-    /// Whether the stream is followed, so that nothing published from now on is missed; if not yet, the connection's packet waits.
-    func feedRuns(for connection: Connection) -> Bool {
-        if case .running = feedState { return true }
-        waitingForFeed.append(connection)
-        feed.wake()
-        return false
-    }
-
-    func feedBegan(at position: FollowedPosition) {
-        feedState = .running(position)
-        let waiting = waitingForFeed
-        waitingForFeed = []
-        for connection in waiting { connection.resume() }
-    }
-
-    func feedEnded() {
-        feedState = .idle
-        if wantsFeed { feed.wake() }
-    }
-
-    /// Hands out what is new. The future is done when more may come.
-    func deliver(_ batch: [StreamMessage], through position: FollowedPosition) -> EventLoopFuture<Void> {
-        for message in batch { deliver(message) }
-        feedState = .running(position)
-        schedulePosition()
-        flushSoon()
-        guard changes.count > Self.maximumChanges else { return eventLoop.makeSucceededVoidFuture() }
-        let promise = eventLoop.makePromise(of: Void.self)
-        whenSaved { promise.succeed(()) }
-        return promise.futureResult
-    }
-
-    private func deliver(_ stored: StreamMessage) {
-        var subject = stored.subject
-        let found = subject.withUTF8 { bytes -> Route? in
-            let bytes = UnsafeRawBufferPointer(bytes)
-            if let route = routes.find(bytes, generation: 0) { return route }
-            guard let view = try? RawMessageView(decoding: stored.payload) else { return nil }
-            let route = Route(channel: view.channel, domain: view.domain, subtopic: view.subtopic)
-            routes.insert(route, for: bytes, generation: 0)
-            return route
-        }
-        guard let route = found else { return metrics.dropped("unreadable") }
-        refresh(route)
-        guard !route.isEmpty else { return }
-        guard let view = try? RawMessageView(decoding: stored.payload) else { return metrics.dropped("unreadable") }
-        // Its subscribers here have had it.
-        if let mqtt = view.mqtt, mqtt.deliveredBy == instance { return }
-        guard let message = try? Message(copying: stored.payload, sequence: stored.sequence) else { return }
-        deliver(message, route.targets, route.groups)
-    }
-
-    /// Messages that the stream no longer has, or never had: sequence numbers that a crash skipped are none.
-    func skipped(after position: UInt64, to next: UInt64) {
-        guard next > position + 1 else { return }
-        metrics.gaps.increment()
-        logger.warning(
-            "messages are missing in the stream",
-            metadata: ["after": "\(position)", "next": "\(next)"])
-    }
-
-    private func schedulePosition() {
-        guard !isPositionScheduled, keptSessions > 0 else { return }
-        isPositionScheduled = true
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: Self.positionInterval) {
-            bound.value.isPositionScheduled = false
-            bound.value.savePosition()
-        }
-    }
-
-    /// Together with what has been handed to sessions and not acknowledged by clients: nothing in between can be lost.
-    func savePosition() {
-        for session in unsavedSessions.values { session.saveEntries() }
-        unsavedSessions.removeAll(keepingCapacity: true)
-        if case .running(let position) = feedState { save(.position(position)) }
-        hasEntriesBeyondPosition = false
     }
 }

@@ -170,7 +170,7 @@ extension Broker {
 
     private func publish(_ will: Will, _ path: MessagePath, _ grant: Grant, _ session: SessionNumber) {
         var contentType = path.contentType ?? will.properties.contentType.flatMap { ContentType(mediaType: $0) }
-        if contentType == nil { contentType = guess(will.payload) }
+        if contentType == nil { contentType = will.payload.withUnsafeReadableBytes { guess($0, receivedAt: now) } }
         var properties = will.properties
         properties.willDelayInterval = nil
         var encoded = ByteBuffer()
@@ -181,15 +181,26 @@ extension Broker {
             mqtt: MQTTDetails(
                 qos: will.qos.rawValue, retain: will.retain, session: session.rawValue,
                 properties: encoded.withoutLength()))
-        publish(message, headers: BusHeaders()) { [self] result in
-            switch result {
-            case .success(let receipt):
-                acknowledged(receipt)
-                if will.retain { retain(message, sequence: receipt.sequence) }
-                metrics.wills.increment()
-            case .failure(let error): metrics.refused("will-" + ServiceError(publishing: error).reason)
+        let bound = NIOLoopBound((self, message), eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        publish(message, headers: BusHeaders()) { result in
+            eventLoop.execute {
+                let (broker, message) = bound.value
+                broker.published(will: message, result)
             }
         }
+    }
+
+    private func published(will message: RawMessage, _ result: Result<PublishReceipt, BusError>) {
+        publishesInFlight -= 1
+        switch result {
+        case .success(let receipt):
+            acknowledged(receipt)
+            if message.mqtt?.retain == true { retain(message, sequence: receipt.sequence) }
+            metrics.wills.increment()
+        case .failure(let error): metrics.refused("will-" + ServiceError(publishing: error).reason)
+        }
+        flushSoon()
     }
 
     // MARK: The store's form

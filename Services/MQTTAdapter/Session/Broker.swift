@@ -23,9 +23,9 @@ final class Broker {
     let store: any SessionStore
     let feed: MessageFeed
     let logger: Logger
-    var metrics: BrokerMetrics
-    /// This process, in the envelopes of messages that it has delivered itself.
-    let instance = UInt64.random(in: 1 ... .max)
+    let metrics: BrokerMetrics
+    /// This process, as the origin of messages that it has delivered itself.
+    let instance: UInt64
 
     // Sessions
     var sessions: [SessionKey: Session] = [:]
@@ -46,12 +46,14 @@ final class Broker {
 
     // The bus
     var publishesInFlight = 0
+    private var batch = PublishBatch()
     private var payloadCheck = PayloadCheck()
     private var waitingForBus: [Connection] = []
     /// The greatest number of a message that was published here and is on disk.
     var lastAcknowledged: UInt64 = 0
     var feedState = FeedState.idle
     var waitingForFeed: [Connection] = []
+    var delivery = DeliveryState()
 
     // The store
     /// Sessions with entries that the store does not have.
@@ -86,10 +88,10 @@ final class Broker {
 
     init(
         eventLoop: any EventLoop, limits: BrokerLimits, operators: OperatorSettings, clock: WallClock,
-        authenticator: ThingAuthenticator,
-        policy: IngestPolicy, bus: any Bus, store: any SessionStore, feed: MessageFeed, metrics: BrokerMetrics,
-        logger: Logger
+        authenticator: ThingAuthenticator, policy: IngestPolicy, bus: any Bus, instance: UInt64,
+        store: any SessionStore, feed: MessageFeed, metrics: BrokerMetrics, logger: Logger
     ) {
+        self.instance = instance
         self.eventLoop = eventLoop
         self.limits = limits
         self.operators = operators
@@ -154,35 +156,48 @@ final class Broker {
 
     var mayPublish: Bool { publishesInFlight < limits.maximumPublishesInFlight }
 
-    /// QoS 0: at once, to whoever listens and into the stream.
-    func publish(_ message: RawMessage) throws(BusError) {
-        try bus.publishNow(
-            headers: BusHeaders(),
-            writeSubject: { Subjects.writeMessages(channel: message.channel, subtopic: message.subtopic, into: &$0) },
-            writePayload: { message.encode(into: &$0) })
+    /// QoS 0: into the stream with what else this read brings; the caller has seen that the bus takes something (``Bus/Bus/checkPublishNow()``).
+    func publishSoon(_ subject: BusSubject, _ writePayload: (inout ByteBuffer) -> Void) {
+        batch.append(subject, origin: instance, writePayload: writePayload)
+        if batch.bytes >= Self.batchBytes { publishBatch() }
     }
 
-    /// Hands the message to the bus; `completion` is called on this event loop, once.
+    /// Hands over what was gathered; every read ends with it, so that it is before whatever the next one brings.
+    func publishBatch() {
+        guard !batch.isEmpty else { return }
+        do throws(BusError) {
+            try bus.publishNow(&batch)
+        } catch {
+            metrics.refused(ServiceError(publishing: error).reason, batch.count)
+            batch.removeAll()
+        }
+    }
+
+    private static let batchBytes = 128 << 10
+
+    /// Hands the message to the bus; `completion` is called once, on any thread. It counts ``publishesInFlight`` down.
     func publish(
         _ message: RawMessage, headers: BusHeaders,
-        completion: @escaping (Result<PublishReceipt, BusError>) -> Void
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
     ) {
+        publishBatch()
         publishesInFlight += 1
-        let bound = NIOLoopBound((self, completion), eventLoop: eventLoop)
-        let eventLoop = eventLoop
         bus.publishDurably(
             headers: headers,
             writeSubject: { Subjects.writeMessages(channel: message.channel, subtopic: message.subtopic, into: &$0) },
-            writePayload: { message.encode(into: &$0) },
-            completion: { result in
-                let finish: @Sendable () -> Void = {
-                    let (broker, completion) = bound.value
-                    broker.publishesInFlight -= 1
-                    completion(result)
-                    broker.flushSoon()
-                }
-                if eventLoop.inEventLoop { finish() } else { eventLoop.execute(finish) }
-            })
+            writePayload: { message.encode(into: &$0) }, completion: completion)
+    }
+
+    /// As ``publish(_:headers:completion:)``.
+    func publish(
+        _ form: StreamForm, _ payload: UnsafeRawBufferPointer, created: Int64,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
+    ) {
+        publishBatch()
+        publishesInFlight += 1
+        bus.publishDurably(
+            form.subject, writePayload: { form.template.encode(payload, created: created, into: &$0) },
+            completion: completion)
     }
 
     func acknowledged(_ receipt: PublishReceipt) {
@@ -203,18 +218,24 @@ final class Broker {
         }
     }
 
-    func check(_ message: RawMessage) throws(ServiceError) {
-        try payloadCheck.check(message.payload, as: message.contentType, receivedAt: message.created)
+    /// Checks what a payload is said to be: SenML or JSON.
+    /// - Throws: `malformed`.
+    func check(
+        _ payload: UnsafeRawBufferPointer, as contentType: ContentType, receivedAt: Int64
+    ) throws(ServiceError) {
+        try payloadCheck.check(payload, as: contentType, receivedAt: receivedAt)
     }
 
     /// What a payload without a content type is: SenML or JSON if it is, else bytes.
-    func guess(_ payload: ByteBuffer) -> ContentType {
-        let first = payload.getInteger(at: payload.readerIndex, as: UInt8.self)
-        guard first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else { return .octetStream }
-        if first == UInt8(ascii: "["), (try? payloadCheck.check(payload, as: .senmlJSON, receivedAt: now)) != nil {
+    func guess(_ payload: UnsafeRawBufferPointer, receivedAt: Int64) -> ContentType {
+        guard let first = payload.first, first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else {
+            return .octetStream
+        }
+        if first == UInt8(ascii: "["), (try? payloadCheck.check(payload, as: .senmlJSON, receivedAt: receivedAt)) != nil
+        {
             return .senmlJSON
         }
-        return (try? payloadCheck.check(payload, as: .json, receivedAt: now)) != nil ? .json : .octetStream
+        return (try? payloadCheck.check(payload, as: .json, receivedAt: receivedAt)) != nil ? .json : .octetStream
     }
 
     // MARK: Writing

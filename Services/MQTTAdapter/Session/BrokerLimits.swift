@@ -27,6 +27,10 @@ struct BrokerLimits: Sendable {
     var outgoingBytes = 1 << 20
     /// Bytes of messages that wait in memory for one session. Beyond: a session that outlives its connection has the rest in the store, another is cut off.
     var queueMemoryBytes = 1 << 20
+    /// How long publishers and the stream wait for a client that is behind, before it is dealt with as above.
+    var patience: TimeAmount = .milliseconds(50)
+    /// Messages that may be acknowledged to their publishers before the subscribers here were handed them: beyond, those publishers are not read on.
+    var maximumUndelivered: UInt64 = 32_768
     /// Bytes of messages that wait for one session in the store. Beyond: new ones are dropped and counted.
     var queueStoreBytes = 64 << 20
     /// The same for all sessions: half of what the store's file may take, so that it never fills up by what waits.

@@ -2,7 +2,9 @@
 import Observability
 
 /// What the adapter counts. Resolved once, or at the first use of a reason.
-struct BrokerMetrics {
+///
+/// A class: one of many references is not copied for each message that is counted.
+final class BrokerMetrics {
     private let connects: LabelledMetric<Counter>
     private let refusals: LabelledMetric<Counter>
     private let violations: LabelledMetric<Counter>
@@ -20,6 +22,7 @@ struct BrokerMetrics {
     let connections: Gauge
     let subscriptions: Gauge
     let slowConsumers: Counter
+    let outwaited: Counter
     let revoked: Counter
     let wills: Counter
     let gaps: Counter
@@ -63,6 +66,9 @@ struct BrokerMetrics {
         subscriptions = registry.gauge("martlet_mqtt_subscriptions", help: "Subscriptions of all sessions.")
         slowConsumers = registry.counter(
             "martlet_mqtt_slow_clients_total", help: "Connections cut off because they took nothing.")
+        outwaited = registry.counter(
+            "martlet_mqtt_outwaited_total",
+            help: "Times that a client did not catch up while publishers or the stream waited for it.")
         revoked = registry.counter(
             "martlet_mqtt_revoked_total", help: "Subscriptions that ended because the right was gone.")
         wills = registry.counter("martlet_mqtt_wills_total", help: "Wills that were published.")
@@ -81,7 +87,7 @@ struct BrokerMetrics {
     var receivedPayloadBytes: UInt64 { receivedBytes.value }
     var droppedMessages: UInt64 { dropsByReason.values.reduce(0) { $0 &+ $1.value } }
 
-    mutating func connected(_ version: ProtocolVersion, _ listener: Listener.Kind) {
+    func connected(_ version: ProtocolVersion, _ listener: Listener.Kind) {
         connects.with(version == .v5 ? "5" : "3.1.1", listener.rawValue).increment()
         accepted += 1
     }
@@ -91,7 +97,7 @@ struct BrokerMetrics {
     }
 
     /// A connection that never was accepted; ``refused(_:)`` has it among all other refusals.
-    mutating func refused(_ reason: String, on listener: Listener.Kind) {
+    func refused(_ reason: String, on listener: Listener.Kind) {
         refused(reason)
         refusedConnections.with(listener.rawValue, reason).increment()
     }
@@ -102,14 +108,14 @@ struct BrokerMetrics {
         endedConnections.with(listener.rawValue, reason.name).increment()
     }
 
-    mutating func refused(_ reason: String) {
-        if let counter = refusalsByReason[reason] { return counter.increment() }
+    func refused(_ reason: String, _ count: Int = 1) {
+        if let counter = refusalsByReason[reason] { return counter.increment(by: UInt64(count)) }
         let counter = refusals.with(reason)
         refusalsByReason[reason] = counter
-        counter.increment()
+        counter.increment(by: UInt64(count))
     }
 
-    mutating func dropped(_ reason: String, _ count: Int = 1) {
+    func dropped(_ reason: String, _ count: Int = 1) {
         if let counter = dropsByReason[reason] { return counter.increment(by: UInt64(count)) }
         let counter = drops.with(reason)
         dropsByReason[reason] = counter
@@ -122,8 +128,8 @@ struct BrokerMetrics {
 
     func ended(_ reason: ReasonCode) { ends.with(reason.name).increment() }
 
-    func received(_ qos: QualityOfService, bytes: Int) {
-        receivedByQoS[Int(qos.rawValue)].increment()
+    func received(_ qos: QualityOfService, bytes: Int, count: Int = 1) {
+        receivedByQoS[Int(qos.rawValue)].increment(by: UInt64(count))
         receivedBytes.increment(by: UInt64(bytes))
     }
 }

@@ -6,6 +6,10 @@ import Messaging
 import NIOCore
 import Observability
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// What a topic name means to publishers: read once, found by its bytes from then on.
 final class PublishTopic {
     let bytes: [UInt8]
@@ -21,28 +25,64 @@ final class PublishTopic {
 
     @inline(__always)
     func isNamed(_ topic: UnsafeRawBufferPointer) -> Bool {
-        bytes.withUnsafeBytes { $0.count == topic.count && $0.elementsEqual(topic) }
+        bytes.withUnsafeBytes { bytes in
+            guard bytes.count == topic.count else { return false }
+            guard let left = bytes.baseAddress, let right = topic.baseAddress else { return true }
+            return memcmp(left, right, topic.count) == 0
+        }
     }
 }
 
 /// Consecutive packets of QoS 0 on one topic that may go out as they came: to each subscriber as one copy.
 struct PublishRun {
+    /// When what is read was: nanoseconds since 1970.
+    let arrivedAt: Int64
+    /// Of this read, in order: no two have the same time.
+    private var messages: Int64 = 0
     var topic: PublishTopic?
     var route: Route?
     var grant: Grant?
+    var form: StreamForm?
     var start = 0
     var end = 0
     var count = 0
     var largest = 0
+    /// Not counted yet: messages of QoS 0, and the bytes of their payloads.
+    var received = (messages: 0, bytes: 0)
+
+    init(arrivedAt: Int64) { self.arrivedAt = arrivedAt }
+
+    /// When the next message was received.
+    mutating func nextTime() -> Int64 {
+        messages += 1
+        return arrivedAt &+ messages
+    }
+
+    /// Begins another.
+    mutating func begin(_ topic: PublishTopic, _ route: Route?, _ grant: Grant, _ form: StreamForm?) {
+        self.topic = topic
+        self.route = route
+        self.grant = grant
+        self.form = form
+        count = 0
+        largest = 0
+    }
+
+    /// One more packet, behind those that are in it.
+    @inline(__always)
+    mutating func add(_ packet: UnsafeRawBufferPointer, at offset: Int) {
+        if count == 0 { start = offset }
+        end = offset + packet.count
+        count += 1
+        largest = max(largest, packet.count)
+    }
 }
 
 extension Connection {
     func take(
-        publish packet: UnsafeRawBufferPointer, _ head: PacketHead, at offset: Int, of buffer: ByteBuffer,
-        _ run: inout PublishRun
+        publish view: PublishView, at offset: Int, of buffer: ByteBuffer, _ run: inout PublishRun
     ) throws(Violation) -> Step {
         guard let session, let identity else { return .taken }
-        let view = try PublishView(packet, head: head, version: version)
         let topic: PublishTopic
         if view.topicAlias != 0 {
             let name = try inboundAliases.resolve(view.topicAlias, topic: view.topic)
@@ -59,7 +99,13 @@ extension Connection {
             grant = known
         } else {
             switch decide(identity, Question(channel: ChannelAddress(path), right: .publish)) {
-            case .allowed(let found): grant = found
+            case .allowed(let found):
+                grant = found
+                if view.qos != .atMostOnce {
+                    // What comes behind it on the same topic is allowed as well.
+                    end(&run, of: buffer)
+                    run.begin(topic, nil, found, nil)
+                }
             case .refused(let error): return refuse(view, session, error)
             case .ask: return .waits
             }
@@ -74,7 +120,26 @@ extension Connection {
         if view.qos == .atMostOnce {
             return takeAtMostOnce(incoming, at: offset, of: buffer, &run)
         }
-        return try takeAcknowledged(incoming, at: offset, of: buffer)
+        return try takeAcknowledged(incoming, at: offset, of: buffer, &run)
+    }
+
+    /// Takes a packet that differs in nothing but its payload from the one before, as most do that come together.
+    ///
+    /// - Returns: false when it is to be looked at more closely.
+    @inline(__always)
+    func continues(_ view: PublishView, at offset: Int, _ run: inout PublishRun) -> Bool {
+        // QoS 0, not retained; without properties.
+        guard view.packet[0] == 0x30, view.isMinimal, view.propertiesRange.isEmpty, let route = run.route,
+            run.count == 0 || run.end == offset, let form = run.form, run.topic?.isNamed(view.topic) == true,
+            form.fits(view.payload, broker, run.arrivedAt), !broker.policy.limitsRates,
+            view.payload.count <= broker.policy.maximumPayloadBytes
+        else { return false }
+        let time = run.nextTime()
+        broker.publishSoon(form.subject) { form.template.encode(view.payload, created: time, into: &$0) }
+        run.received.messages += 1
+        run.received.bytes += view.payload.count
+        if !route.isEmpty { run.add(view.packet, at: offset) }
+        return true
     }
 
     /// A PUBLISH that is allowed.
@@ -127,19 +192,20 @@ extension Connection {
     }
 
     /// The message for the bus; its payload shares the storage of what was read.
-    private func message(_ incoming: Incoming, at offset: Int, of buffer: ByteBuffer) -> RawMessage {
+    private func message(
+        _ incoming: Incoming, _ contentType: ContentType, at offset: Int, of buffer: ByteBuffer
+    ) -> RawMessage {
         let view = incoming.view
         let payload = view.payload.count
         let end = buffer.readerIndex + offset + view.packet.count
         let slice = buffer.getSlice(at: end - payload, length: payload) ?? ByteBuffer()
         return RawMessage(
             domain: incoming.grant.domain, channel: incoming.grant.channel, subtopic: incoming.path.subtopic,
-            publisher: incoming.grant.thing, transport: .mqtt,
-            contentType: statedType(incoming) ?? .octetStream, created: broker.clock.now(), payload: slice,
+            publisher: incoming.grant.thing, transport: .mqtt, contentType: contentType, created: broker.now,
+            payload: slice,
             mqtt: MQTTDetails(
-                qos: view.qos.rawValue, retain: view.retain,
-                deliveredBy: view.qos == .atMostOnce ? broker.instance : 0,
-                session: incoming.session.number.rawValue, properties: passedOn(view)))
+                qos: view.qos.rawValue, retain: view.retain, session: incoming.session.number.rawValue,
+                properties: passedOn(view)))
     }
 
     /// What the publisher says it is; nil without a word of it.
@@ -150,12 +216,12 @@ extension Connection {
     }
 
     /// What is said to be SenML or JSON must be; what nobody says anything of is what it looks like, as devices that speak MQTT 3.1.1 cannot say.
-    private func check(_ incoming: Incoming, _ message: inout RawMessage) throws(ServiceError) {
-        if statedType(incoming) == nil {
-            message.contentType = broker.guess(message.payload)
-        } else {
-            try broker.check(message)
+    private func contentType(_ incoming: Incoming) throws(ServiceError) -> ContentType {
+        guard let stated = statedType(incoming) else {
+            return broker.guess(incoming.view.payload, receivedAt: broker.now)
         }
+        try broker.check(incoming.view.payload, as: stated, receivedAt: broker.now)
+        return stated
     }
 
     /// The properties of MQTT 5 that subscribers get, as they came.
@@ -177,47 +243,76 @@ extension Connection {
         _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer, _ run: inout PublishRun
     ) -> Step {
         let view = incoming.view
-        var message = message(incoming, at: offset, of: buffer)
+        let form: StreamForm
         do throws(ServiceError) {
-            try check(incoming, &message)
-            if view.retain { try broker.checkRetained(message) }
+            form = try streamForm(incoming, try contentType(incoming))
+            if view.retain { try broker.checkRetained(incoming.grant.channel, form.subtopic, view.payload.count) }
         } catch {
             return refuse(view, incoming.session, error)
         }
         if view.retain, !broker.keepsUp(for: self) { return .waits }
-        do throws(BusError) {
-            try broker.publish(message)
-        } catch {
-            if case .overloaded = error {
-                broker.waitForBus(self)
-                return .waits
-            }
-            broker.metrics.refused(ServiceError(publishing: error).reason)
-            return .taken
-        }
-        broker.metrics.received(view.qos, bytes: view.payload.count)
         let route = broker.route(for: incoming.topic, incoming.grant)
-        if view.retain { broker.retain(message, sequence: 0) }
-        guard !route.isEmpty else {
-            end(&run, of: buffer)
-            run.topic = incoming.topic
-            run.grant = incoming.grant
-            return .taken
+        if run.route !== route {
+            if waitsFor(route.pressed) { return .waits }
+            do throws(BusError) {
+                try broker.bus.checkPublishNow()
+            } catch {
+                if case .overloaded = error {
+                    broker.waitForBus(self)
+                    return .waits
+                }
+                broker.metrics.refused(ServiceError(publishing: error).reason)
+                return .taken
+            }
         }
         let isPlain = view.packet[0] == 0x30 && view.topicAlias == 0 && view.isMinimal
-        let continues = run.topic === incoming.topic && run.route === route && run.end == offset
-        if !(isPlain && continues) { end(&run, of: buffer) }
-        if isPlain {
-            if run.count == 0 {
-                run = PublishRun(topic: incoming.topic, route: route, grant: incoming.grant, start: offset)
+        if view.propertiesRange.isEmpty, !view.retain {
+            let time = run.nextTime()
+            broker.publishSoon(form.subject) { form.template.encode(view.payload, created: time, into: &$0) }
+            if !isPlain, !route.isEmpty {
+                end(&run, of: buffer)
+                broker.deliver(
+                    atMostOnce: message(incoming, form.contentType, at: offset, of: buffer), route.targets, route)
             }
-            run.end = offset + view.packet.count
-            run.count += 1
-            run.largest = max(run.largest, view.packet.count)
         } else {
-            broker.deliver(atMostOnce: message, route.targets, route)
+            let message = message(incoming, form.contentType, at: offset, of: buffer)
+            broker.publishSoon(form.subject) { message.encode(into: &$0) }
+            if view.retain { broker.retain(message, sequence: 0) }
+            if !isPlain, !route.isEmpty {
+                end(&run, of: buffer)
+                broker.deliver(atMostOnce: message, route.targets, route)
+            }
         }
+        run.received.messages += 1
+        run.received.bytes += view.payload.count
+        let continues = run.topic === incoming.topic && run.route === route
+        if !continues || (run.count > 0 && run.end != offset) { end(&run, of: buffer) }
+        if run.count == 0 { run.begin(incoming.topic, route, incoming.grant, form) }
+        run.form = form
+        if isPlain, !route.isEmpty { run.add(view.packet, at: offset) }
         return .taken
+    }
+
+    /// What the message is in the bus's form, payload and time apart; mostly that of the one before.
+    private func streamForm(
+        _ incoming: Incoming, _ contentType: ContentType
+    ) throws(ServiceError) -> StreamForm {
+        if let form = lastForm, form.serves(incoming, contentType) { return form }
+        do throws(BusError) {
+            let form = try StreamForm(incoming, contentType)
+            lastForm = form
+            return form
+        } catch {
+            throw ServiceError(publishing: error)
+        }
+    }
+
+    /// Whether the packet is to wait until a client that is behind has caught up.
+    private func waitsFor(_ client: Connection?) -> Bool {
+        // A client whose acknowledgements are awaited is read on, and one that publishes to itself would wait for itself.
+        guard let client, client !== self, session?.isOwed != true else { return false }
+        client.hold { [weak self] in self?.resume() }
+        return true
     }
 
     private func end(_ run: inout PublishRun, of buffer: ByteBuffer) {
@@ -226,6 +321,10 @@ extension Connection {
 
     /// Hands a run to its subscribers.
     func finish(_ run: inout PublishRun, _ bytes: UnsafeRawBufferPointer) {
+        if run.received.messages > 0 {
+            broker.metrics.received(.atMostOnce, bytes: run.received.bytes, count: run.received.messages)
+            run.received = (0, 0)
+        }
         guard run.count > 0, let route = run.route, let topic = run.topic, let grant = run.grant else { return }
         let packets = UnsafeRawBufferPointer(rebasing: bytes[run.start..<run.end])
         var others: [Target] = []
@@ -244,9 +343,7 @@ extension Connection {
         if !others.isEmpty || !route.groups.isEmpty {
             deliver(each: packets, to: others, route, Incoming.Source(topic: topic, grant: grant))
         }
-        run = PublishRun()
-        run.topic = topic
-        run.grant = grant
+        run.begin(topic, nil, grant, run.form)
     }
 
     /// To those who get the packets of a run in another form than they came.
@@ -263,10 +360,10 @@ extension Connection {
                 guard let view = try? PublishView(packet, head: head, version: version) else { return }
                 let incoming = Incoming(
                     view: view, grant: source.grant, path: path, topic: source.topic, session: session)
-                var message = message(incoming, at: offset, of: copy)
                 // It was checked before.
-                try? check(incoming, &message)
-                broker.deliver(atMostOnce: message, targets, route)
+                let contentType = (try? contentType(incoming)) ?? .octetStream
+                broker.deliver(
+                    atMostOnce: message(incoming, contentType, at: offset, of: copy), targets, route)
                 offset += head.packetLength
             }
         }
@@ -275,7 +372,7 @@ extension Connection {
     // MARK: QoS 1 and 2
 
     private func takeAcknowledged(
-        _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer
+        _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer, _ run: inout PublishRun
     ) throws(Violation) -> Step {
         let (view, session) = (incoming.view, incoming.session)
         guard broker.keepsUp(for: self) else { return .waits }
@@ -288,10 +385,13 @@ extension Connection {
             waitsForAnswers = true
             return .waits
         }
-        var message = message(incoming, at: offset, of: buffer)
+        guard broker.deliveryKeepsUp(for: self, broker.route(for: incoming.topic, incoming.grant)) else {
+            return .waits
+        }
+        let form: StreamForm
         do throws(ServiceError) {
-            try check(incoming, &message)
-            if view.retain { try broker.checkRetained(message) }
+            form = try streamForm(incoming, try contentType(incoming))
+            if view.retain { try broker.checkRetained(incoming.grant.channel, form.subtopic, view.payload.count) }
         } catch {
             return refuse(view, session, error)
         }
@@ -301,7 +401,13 @@ extension Connection {
         }
         broker.metrics.received(view.qos, bytes: view.payload.count)
         session.unsettled += 1
-        session.take(message, ticket: ticket, view.packetIdentifier, view.qos)
+        if view.qos == .atLeastOnce, !view.retain, view.propertiesRange.isEmpty {
+            session.take(
+                form, view.payload, created: run.nextTime(), ticket: ticket, view.packetIdentifier)
+        } else {
+            let message = message(incoming, form.contentType, at: offset, of: buffer)
+            session.take(message, ticket: ticket, view.packetIdentifier, view.qos)
+        }
         return .taken
     }
 
@@ -356,6 +462,56 @@ extension Connection {
         }
         answer()
         return .taken
+    }
+}
+
+/// What consecutive messages without properties have in common in the bus's form: their subject, and all of the envelope but payload and time.
+final class StreamForm {
+    let subject: BusSubject
+    let template: RawMessageTemplate
+    let contentType: ContentType
+    let subtopic: String
+    private let qos: QualityOfService
+    /// The topic does not say what its messages are.
+    private let isGuessed: Bool
+    private let topic: PublishTopic
+    private let domain: DomainID
+    private let channel: ChannelID
+    private let publisher: ThingID
+
+    /// - Throws: ``BusError/invalidSubject(_:)``.
+    init(_ incoming: Connection.Incoming, _ contentType: ContentType) throws(BusError) {
+        let grant = incoming.grant
+        let subtopic = incoming.path.subtopic
+        subject = try BusSubject { Subjects.writeMessages(channel: grant.channel, subtopic: subtopic, into: &$0) }
+        template = RawMessageTemplate(
+            RawMessage(
+                domain: grant.domain, channel: grant.channel, subtopic: subtopic, publisher: grant.thing,
+                transport: .mqtt, contentType: contentType, created: 0, payload: ByteBuffer(),
+                mqtt: MQTTDetails(
+                    qos: incoming.view.qos.rawValue, session: incoming.session.number.rawValue)))
+        qos = incoming.view.qos
+        self.contentType = contentType
+        self.subtopic = subtopic
+        isGuessed = incoming.path.contentType == nil
+        topic = incoming.topic
+        domain = grant.domain
+        channel = grant.channel
+        publisher = grant.thing
+    }
+
+    /// Whether it is the form of a message on the same topic with this payload, without properties.
+    @inline(__always)
+    func fits(_ payload: UnsafeRawBufferPointer, _ broker: Broker, _ receivedAt: Int64) -> Bool {
+        // What a topic states is checked, and refused, elsewhere.
+        isGuessed && broker.guess(payload, receivedAt: receivedAt) == contentType
+    }
+
+    /// Whether it is another message's as well, of the same connection. A name may lead to another channel than before.
+    func serves(_ incoming: Connection.Incoming, _ contentType: ContentType) -> Bool {
+        topic === incoming.topic && qos == incoming.view.qos && self.contentType == contentType
+            && channel == incoming.grant.channel
+            && domain == incoming.grant.domain && publisher == incoming.grant.thing
     }
 }
 

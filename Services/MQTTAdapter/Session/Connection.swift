@@ -39,6 +39,7 @@ final class Connection: ChannelInboundHandler {
     private var out = ByteBuffer()
     private var isDirty = false
     private var stalledSince: NIODeadline?
+    private var pressure = Pressure()
     let openedAt = NIODeadline.now()
     /// What a proxy in front of it says of the client's address; nil: there is none that is trusted.
     var forwardedAddress: String?
@@ -65,6 +66,8 @@ final class Connection: ChannelInboundHandler {
     var outboundAliases = OutboundTopicAliases(maximum: 0)
     /// The topic of the last PUBLISH and what it meant.
     var lastTopic: PublishTopic?
+    /// The same of its form for the bus.
+    var lastForm: StreamForm?
     /// Answers of `things` that the packet which waits has got so far.
     var answers: [Question: Result<Grant, ServiceError>] = [:]
     /// MQTT 3.1.1: reading stopped because too many messages are on their way to the bus.
@@ -124,6 +127,7 @@ final class Connection: ChannelInboundHandler {
         stalledSince = nil
         flush()
         session?.pump()
+        releaseHeld()
     }
 
     // MARK: What arrives
@@ -185,18 +189,26 @@ final class Connection: ChannelInboundHandler {
     /// - Returns: the bytes of packets that were taken.
     private func takePackets(_ buffer: ByteBuffer) -> Int {
         var offset = 0
-        var run = PublishRun()
+        var run = PublishRun(arrivedAt: broker.now)
         buffer.withUnsafeReadableBytes { bytes in
+            var scanner = scanner
             while phase != .closed, !isWaiting {
                 do throws(Violation) {
                     guard case .packet(let head) = try scanner.scan(bytes, from: offset) else { break }
                     let packet = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + head.packetLength])
                     let step: Step
                     if head.type == .publish, phase == .connected {
-                        step = try take(publish: packet, head, at: offset, of: buffer, &run)
+                        let view = try PublishView(packet, head: head, version: version)
+                        if continues(view, at: offset, &run) {
+                            step = .taken
+                        } else {
+                            step = try take(publish: view, at: offset, of: buffer, &run)
+                        }
                     } else {
                         finish(&run, bytes)
                         step = try take(packet, head)
+                        // CONNECT says which version it is.
+                        scanner = self.scanner
                     }
                     guard step == .taken else {
                         isWaiting = true
@@ -210,6 +222,7 @@ final class Connection: ChannelInboundHandler {
             }
             finish(&run, bytes)
         }
+        broker.publishBatch()
         if isWaiting { setReading(false) }
         return phase == .closed ? buffer.readableBytes : offset
     }
@@ -304,6 +317,7 @@ final class Connection: ChannelInboundHandler {
         write(template)
         broker.metrics.sent.increment()
         markDirty()
+        flushIfLarge()
     }
 
     private func write(_ template: PublishTemplate, _ packetIdentifier: UInt16 = 0, _ isDuplicate: Bool = false) {
@@ -321,7 +335,16 @@ final class Connection: ChannelInboundHandler {
         out.writeBytes(packets)
         broker.metrics.sent.increment(by: UInt64(count))
         markDirty()
+        flushIfLarge()
     }
+
+    /// A client that gets much is not kept waiting for the end of the round: what one round reads of many publishers is more than may wait for it.
+    private func flushIfLarge() {
+        guard out.readableBytes >= Self.largeWrite, context?.channel.isWritable == true else { return }
+        flush()
+    }
+
+    private static let largeWrite = 128 << 10
 
     private func markDirty() {
         guard !isDirty else { return }
@@ -349,6 +372,53 @@ final class Connection: ChannelInboundHandler {
             swap(&out, &bytes)
         }
         if hadNoRoom { session?.pump() }
+    }
+
+    // MARK: Who waits for this client
+
+    /// Whether more waits for the client than it should, and it is still waited for (``Pressure``).
+    var isPressed: Bool {
+        guard phase == .connected, !keepsUp else { return false }
+        return pressure.isPatient(.now())
+    }
+
+    /// Whether little waits for the client.
+    var keepsUp: Bool { !hasBacklog(part: 2) }
+
+    /// Calls `action` when the client has taken most of what waits for it, is gone, or was waited for long enough.
+    func hold(_ action: @escaping () -> Void) {
+        guard pressure.hold(action) else { return }
+        let episode = pressure.episode
+        let bound = NIOLoopBound(self, eventLoop: broker.eventLoop)
+        broker.eventLoop.scheduleTask(in: broker.limits.patience) {
+            let connection = bound.value
+            guard connection.pressure.episode == episode, connection.pressure.isHolding else { return }
+            connection.broker.metrics.outwaited.increment()
+            connection.pressure.giveUp(.now())
+            connection.letGo()
+        }
+    }
+
+    /// Lets those go on who wait for the client, if it has taken what it had.
+    func releaseHeld() {
+        guard pressure.isHolding, !hasBacklog(part: 4) else { return }
+        letGo()
+    }
+
+    /// Not at once: what goes on may write to this client, whose writing may be what led here.
+    private func letGo() {
+        guard pressure.isHolding else { return }
+        let bound = NIOLoopBound(pressure.takeHeld(), eventLoop: broker.eventLoop)
+        broker.eventLoop.execute {
+            for action in bound.value { action() }
+        }
+    }
+
+    /// Whether at least this part of what may wait in memory waits.
+    private func hasBacklog(part: Int) -> Bool {
+        if out.readableBytes >= broker.limits.outgoingBytes / part { return true }
+        guard let session else { return false }
+        return session.queuedBytes >= broker.limits.queueMemoryBytes / part
     }
 
     // MARK: The end
@@ -390,6 +460,7 @@ final class Connection: ChannelInboundHandler {
         watch?.cancel()
         watch = nil
         broker.remove(self)
+        letGo()
         guard wasKnown, let session else { return }
         self.session = nil
         broker.ended(session, self)

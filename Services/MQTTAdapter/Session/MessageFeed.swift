@@ -18,14 +18,17 @@ final class MessageFeed: Service, CustomStringConvertible {
 
     let description = "feed"
     private let bus: any Bus
+    /// What has this origin was published here, and has been delivered.
+    private let instance: UInt64
     private let logger: Logger
     private let broker = Mutex<NIOLoopBound<Broker>?>(nil)
     private let position = Mutex<FollowedPosition?>(nil)
     private let wakes: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
 
-    init(bus: any Bus, logger: Logger) {
+    init(bus: any Bus, instance: UInt64, logger: Logger) {
         self.bus = bus
+        self.instance = instance
         self.logger = logger
         (wakes, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -52,11 +55,11 @@ final class MessageFeed: Service, CustomStringConvertible {
         while !Task.isCancelled {
             guard await on(broker, { $0.wantsFeed }) == true else { break }
             do throws(BusError) {
-                var batch = try await bus.read(
+                var found = try await bus.read(
                     stream: Streams.messages, from: position.sequence + 1, maximumBytes: Self.readBytes,
-                    waitingUpTo: Self.wait)
+                    waitingUpTo: Self.wait, withoutOrigin: instance)
                 backOff.reset()
-                if batch.isEmpty {
+                if found.through <= position.sequence {
                     // Nothing came in time. Numbers that were given and lost, or a stream that began anew, must not be waited for.
                     let state = try await bus.streamState(Streams.messages)
                     if state.id != position.stream {
@@ -65,13 +68,12 @@ final class MessageFeed: Service, CustomStringConvertible {
                         continue
                     }
                     guard state.lastSequence != position.sequence else { continue }
-                    batch = try await bus.read(
-                        stream: Streams.messages, from: position.sequence + 1, maximumBytes: Self.readBytes)
-                    if batch.isEmpty { position.sequence = state.lastSequence }
+                    found = try await bus.read(
+                        stream: Streams.messages, from: position.sequence + 1, maximumBytes: Self.readBytes,
+                        waitingUpTo: .zero, withoutOrigin: instance)
+                    if found.through <= position.sequence { found.through = state.lastSequence }
                 }
-                let before = position.sequence
-                position.sequence = batch.last?.sequence ?? position.sequence
-                await hand(batch, after: before, through: position, broker)
+                await hand(found, after: &position, broker)
             } catch {
                 logger.warning("the stream cannot be followed", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: backOff.next())
@@ -105,13 +107,17 @@ final class MessageFeed: Service, CustomStringConvertible {
     }
 
     private func hand(
-        _ batch: [StreamMessage], after before: UInt64, through position: FollowedPosition,
-        _ broker: NIOLoopBound<Broker>
+        _ found: StreamRead, after position: inout FollowedPosition, _ broker: NIOLoopBound<Broker>
     ) async {
+        let before = position.sequence
+        position.sequence = found.through
+        // A stream that was cut back gives numbers again.
+        let looked = found.through > before ? found.through - before : 0
+        let missing = looked - min(looked, UInt64(found.messages.count + found.passedOver))
         // A loop that has ended serves nobody any more.
-        try? await broker.eventLoop.flatSubmit {
-            if let first = batch.first?.sequence { broker.value.skipped(after: before, to: first) }
-            return broker.value.deliver(batch, through: position)
+        try? await broker.eventLoop.flatSubmit { [position] in
+            if missing > 0 { broker.value.missed(missing, through: position.sequence) }
+            return broker.value.deliver(found.messages, through: position)
         }.get()
     }
 

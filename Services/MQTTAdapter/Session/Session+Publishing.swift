@@ -35,6 +35,14 @@ extension Session {
         return "mqtt-" + String(high, radix: 16) + String(low, radix: 16)
     }
 
+    /// A new message of QoS 1 without properties that is not retained.
+    func take(
+        _ form: StreamForm, _ payload: UnsafeRawBufferPointer, created: Int64, ticket: UInt64, _ identifier: UInt16
+    ) {
+        let publish = PublishInFlight(self, nil, ticket: ticket, identifier, .atLeastOnce)
+        broker.publish(form, payload, created: created) { publish.finish($0) }
+    }
+
     private func publish(
         _ message: RawMessage, messageID: String?, ticket: UInt64, _ identifier: UInt16, _ qos: QualityOfService
     ) {
@@ -43,12 +51,11 @@ extension Session {
             retained = message
             retained?.payload = ByteBuffer(bytes: message.payload.readableBytesView)
         }
-        broker.publish(message, headers: BusHeaders(messageID: messageID)) { [self, retained] result in
-            settled(result, retained, ticket: ticket, identifier, qos)
-        }
+        let publish = PublishInFlight(self, retained, ticket: ticket, identifier, qos)
+        broker.publish(message, headers: BusHeaders(messageID: messageID)) { publish.finish($0) }
     }
 
-    private func settled(
+    fileprivate func settled(
         _ result: Result<PublishReceipt, BusError>, _ retained: RawMessage?, ticket: UInt64, _ identifier: UInt16,
         _ qos: QualityOfService
     ) {
@@ -82,5 +89,42 @@ extension Session {
     private func settle(_ ticket: UInt64, _ identifier: UInt16, _ reason: ReasonCode) {
         receiver.settled(ticket: ticket, identifier, reason: reason)
         connection?.answer()
+    }
+}
+
+/// A message of QoS 1 or 2 on its way to the bus, as its answer finds it.
+private final class PublishInFlight: Sendable {
+    private struct State {
+        let session: Session
+        let retained: RawMessage?
+        let ticket: UInt64
+        let identifier: UInt16
+        let qos: QualityOfService
+    }
+
+    private let state: NIOLoopBound<State>
+
+    init(
+        _ session: Session, _ retained: RawMessage?, ticket: UInt64, _ identifier: UInt16, _ qos: QualityOfService
+    ) {
+        state = NIOLoopBound(
+            State(session: session, retained: retained, ticket: ticket, identifier: identifier, qos: qos),
+            eventLoop: session.broker.eventLoop)
+    }
+
+    /// Called once, on any thread.
+    func finish(_ result: Result<PublishReceipt, BusError>) {
+        guard state.eventLoop.inEventLoop else {
+            return state.eventLoop.execute { self.finishHere(result) }
+        }
+        finishHere(result)
+    }
+
+    private func finishHere(_ result: Result<PublishReceipt, BusError>) {
+        let state = state.value
+        let broker = state.session.broker
+        broker.publishesInFlight -= 1
+        state.session.settled(result, state.retained, ticket: state.ticket, state.identifier, state.qos)
+        broker.flushSoon()
     }
 }

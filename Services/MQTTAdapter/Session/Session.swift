@@ -103,6 +103,9 @@ final class Session {
         self.receiver = receiver
     }
 
+    /// Whether the client has yet to acknowledge what it was sent.
+    var isOwed: Bool { sender.outstanding > 0 }
+
     var isConnected: Bool { connection != nil }
     /// Whether it outlives its connection, and so the process.
     var isPersistent: Bool { expiry.seconds > 0 }
@@ -146,7 +149,7 @@ final class Session {
             guard let connection else { return }
             let template = templates.template(message, target, connection.version, qos, retain, broker.now)
             connection.sendAtMostOnce(template)
-            return
+            return broker.noteBacklog(of: connection)
         }
         enqueue(message, by: target, qos, retain, &templates)
     }
@@ -188,6 +191,7 @@ final class Session {
         queue.append(outgoing)
         queuedBytes += outgoing.bytes
         if isPersistent { note(unsaved: outgoing, 0) }
+        if let connection { broker.noteBacklog(of: connection) }
     }
 
     /// Puts a message behind those in memory, into the store.
@@ -236,6 +240,7 @@ final class Session {
             send(outgoing, template, on: connection)
         }
         if queue.isEmpty, isSpilled, !isLoading, sender.canSend { load() }
+        connection.releaseHeld()
     }
 
     private enum Obstacle: String {

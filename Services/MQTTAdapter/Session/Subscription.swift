@@ -61,6 +61,14 @@ final class Route {
 
     var isEmpty: Bool { targets.isEmpty && groups.isEmpty }
 
+    /// A client that is behind and is waited for (``Pressure``). Members of shared subscriptions are passed over instead.
+    var pressed: Connection? {
+        for target in targets {
+            if let connection = target.session.connection, connection.isPressed { return connection }
+        }
+        return nil
+    }
+
     /// `channels/<channel>/messages[/<subtopic>]`, which filters of that form are matched against.
     var channelsTopic: String { topic("channels/\(channel)/messages") }
 
@@ -121,16 +129,21 @@ final class SharedGroup {
         next = targets.isEmpty ? 0 : Int.random(in: 0..<targets.count)
     }
 
-    /// One after the other, those who are connected first.
+    /// One after the other: those who take what they get first, then who is connected, then whose session is kept.
     func choose() -> Target? {
         guard !targets.isEmpty else { return nil }
-        var fallback: Target?
+        var behind: Target?
+        var kept: Target?
         for _ in targets.indices {
             let target = targets[next % targets.count]
             next = (next + 1) % targets.count
-            if target.session.isConnected { return target }
-            if fallback == nil, target.session.isPersistent { fallback = target }
+            if let connection = target.session.connection {
+                if connection.keepsUp { return target }
+                behind = behind ?? target
+            } else if kept == nil, target.session.isPersistent {
+                kept = target
+            }
         }
-        return fallback
+        return behind ?? kept
     }
 }

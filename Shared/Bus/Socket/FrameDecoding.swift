@@ -19,10 +19,22 @@ enum FrameDecoding {
     }
 
     static func streamMessages(in chunks: [ByteBuffer], subjects: inout SubjectTable) -> [StreamMessage] {
+        streamRead(in: chunks, subjects: &subjects).messages
+    }
+
+    /// With 0 as the position where no end is marked.
+    static func streamRead(in chunks: [ByteBuffer], subjects: inout SubjectTable) -> StreamRead {
         var messages: [StreamMessage] = []
+        var end = (through: UInt64(0), passedOver: 0)
         for chunk in chunks {
             forEachFrame(in: chunk) { parts, bytes in
                 guard let stream = parts.stream else { return }
+                if parts.isEnd {
+                    end.through = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: stream, as: UInt64.self))
+                    end.passedOver = Int(
+                        UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: stream + 16, as: UInt32.self)))
+                    return
+                }
                 messages.append(
                     StreamMessage(
                         sequence: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: stream, as: UInt64.self)),
@@ -34,13 +46,15 @@ enum FrameDecoding {
                         payload: slice(chunk, parts.payload)))
             }
         }
-        return messages
+        return StreamRead(messages: messages, through: end.through, passedOver: end.passedOver)
     }
 
     /// Where the parts of a data-plane frame lie.
     struct Parts {
         /// Of the stream head, in stream deliveries.
         var stream: Int?
+        /// ``Wire/Flags/end``
+        var isEnd: Bool
         var subject: Range<Int>
         var reply: Range<Int>
         var headers: Range<Int>
@@ -56,7 +70,8 @@ enum FrameDecoding {
             let replyStart = subjectStart + subjectLength
             let headersStart = replyStart + Int(Self.short(bytes, start + 12))
             let payloadStart = headersStart + Int(Self.short(bytes, start + 14))
-            guard subjectLength > 0, payloadStart <= end else { return nil }
+            isEnd = isStream && Wire.Flags(rawValue: bytes[start + 5]).contains(.end)
+            guard subjectLength > 0 || isEnd, payloadStart <= end else { return nil }
             stream = isStream ? start + Wire.headLength : nil
             subject = subjectStart..<replyStart
             reply = replyStart..<headersStart
@@ -100,6 +115,10 @@ enum FrameDecoding {
             switch Wire.HeaderType(rawValue: type) {
             case .messageID: headers.messageID = String(decoding: bytes[offset + 2..<end], as: UTF8.self)
             case .traceparent: headers.traceparent = String(decoding: bytes[offset + 2..<end], as: UTF8.self)
+            case .origin:
+                guard end - offset - 2 == MemoryLayout<UInt64>.size else { break }
+                headers.origin = UInt64(
+                    littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt64.self))
             case .originalSubject, .originalSequence, .reason, .deliveryCount, .originalStoredAt:
                 var origin = headers.deadLetter ?? noOrigin
                 read(UnsafeRawBufferPointer(rebasing: bytes[offset + 2..<end]), type, into: &origin)

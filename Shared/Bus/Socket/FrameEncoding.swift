@@ -50,6 +50,46 @@ enum FrameEncoding {
         }
     }
 
+    /// Appends a publish frame to a subject that was checked.
+    ///
+    /// - Parameter token: 0: no acknowledgement is wanted.
+    /// - Returns: the payload's length, which is the caller's to check.
+    @inline(__always)
+    static func append(
+        to buffer: inout ByteBuffer, _ subject: [UInt8], token: UInt32 = 0, origin: UInt64?,
+        _ writePayload: (inout ByteBuffer) -> Void
+    ) -> Int {
+        let start = buffer.writerIndex
+        let headersLength = origin == nil ? 0 : originHeaderLength
+        let before = Wire.headLength + subject.count + headersLength
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: before) { bytes in
+            // Every subject that was checked has at least one byte.
+            guard let base = bytes.baseAddress else { return 0 }
+            UnsafeMutableRawBufferPointer(start: base + Wire.headLength, count: subject.count).copyBytes(from: subject)
+            base.storeBytes(of: Wire.Opcode.publish.rawValue, toByteOffset: 4, as: UInt8.self)
+            let flags: Wire.Flags = token == 0 ? [] : .durable
+            base.storeBytes(of: flags.rawValue, toByteOffset: 5, as: UInt8.self)
+            base.storeBytes(
+                of: UInt16(truncatingIfNeeded: subject.count).littleEndian, toByteOffset: 6, as: UInt16.self)
+            base.storeBytes(of: token.littleEndian, toByteOffset: 8, as: UInt32.self)
+            base.storeBytes(of: 0, toByteOffset: 12, as: UInt16.self)
+            base.storeBytes(
+                of: UInt16(truncatingIfNeeded: headersLength).littleEndian, toByteOffset: 14, as: UInt16.self)
+            if let origin {
+                let header = base + Wire.headLength + subject.count
+                header.storeBytes(of: Wire.HeaderType.origin.rawValue, as: UInt8.self)
+                header.storeBytes(of: UInt8(MemoryLayout<UInt64>.size), toByteOffset: 1, as: UInt8.self)
+                header.storeBytes(of: origin.littleEndian, toByteOffset: 2, as: UInt64.self)
+            }
+            return before
+        }
+        writePayload(&buffer)
+        buffer.setInteger(UInt32(truncatingIfNeeded: buffer.writerIndex - start - 4), at: start, endianness: .little)
+        return buffer.writerIndex - start - before
+    }
+
+    private static let originHeaderLength = 2 + MemoryLayout<UInt64>.size
+
     private static func validateSubject(in buffer: ByteBuffer, at start: Int, length: Int) throws(BusError) {
         let isValid = buffer.withUnsafeReadableBytes { bytes in
             let offset = start - buffer.readerIndex
@@ -86,6 +126,10 @@ enum FrameEncoding {
                 throw .invalidConfiguration("a traceparent has at most 255 bytes")
             }
             appendHeader(.traceparent, traceparent, to: &buffer)
+        }
+        if let origin = headers.origin {
+            buffer.writeMultipleIntegers(Wire.HeaderType.origin.rawValue, UInt8(MemoryLayout<UInt64>.size))
+            buffer.writeInteger(origin, endianness: .little)
         }
         return buffer.writerIndex - start
     }

@@ -29,6 +29,14 @@ extension SocketBus {
         throw .overloaded
     }
 
+    public func publishNow(_ batch: inout PublishBatch) throws(BusError) {
+        try session.publish(&batch)
+    }
+
+    public func checkPublishNow() throws(BusError) {
+        try session.checkPublish()
+    }
+
     public func publishDurably(_ message: BusMessage) async throws(BusError) -> PublishReceipt {
         while true {
             // nil: no space now.
@@ -65,6 +73,13 @@ extension SocketBus {
         session.publishDurablyNow(
             headers: headers, reply: .none, writeSubject: writeSubject, writePayload: writePayload,
             completion: completion)
+    }
+
+    public func publishDurably(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void,
+        completion: @escaping @Sendable (Result<PublishReceipt, BusError>) -> Void
+    ) {
+        session.publishDurablyNow(subject, writePayload: writePayload, completion: completion)
     }
 
     public func request(_ message: BusMessage, timeout: Duration) async throws(BusError) -> BusMessage {

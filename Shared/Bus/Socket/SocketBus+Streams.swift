@@ -74,15 +74,35 @@ extension SocketBus {
     public func read(
         stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration
     ) async throws(BusError) -> [StreamMessage] {
+        let frames = try await frames(stream, from: sequence, maximumBytes, wait)
+        var subjects = SubjectTable()
+        return FrameDecoding.streamMessages(in: [frames], subjects: &subjects)
+    }
+
+    public func read(
+        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
+        withoutOrigin origin: UInt64
+    ) async throws(BusError) -> StreamRead {
+        let frames = try await frames(stream, from: sequence, maximumBytes, wait, withoutOrigin: origin)
+        var subjects = SubjectTable()
+        var read = FrameDecoding.streamRead(in: [frames], subjects: &subjects)
+        guard read.through >= max(sequence, 1) - 1 else {
+            throw .protocolViolation("an answer to read without its end")
+        }
+        if read.messages.isEmpty, read.passedOver == 0 { read.through = max(sequence, 1) - 1 }
+        return read
+    }
+
+    private func frames(
+        _ stream: String, from sequence: UInt64, _ maximumBytes: Int, _ wait: Duration, withoutOrigin: UInt64? = nil
+    ) async throws(BusError) -> ByteBuffer {
         // Half of the largest frame leaves room for the last message, which may pass the wish.
         let bytes = max(1, min(maximumBytes, session.configuration.maximumFrameBytes / 2))
-        let frames = try await answer(
+        return try await answer(
             to: .read,
             Wire.StreamReference(
                 stream: stream, from: sequence, maximumBytes: bytes,
-                waitMilliseconds: Int(Self.clamp(wait) / .milliseconds(1))))
-        var subjects = SubjectTable()
-        return FrameDecoding.streamMessages(in: [frames], subjects: &subjects)
+                waitMilliseconds: Int(Self.clamp(wait) / .milliseconds(1)), withoutOrigin: withoutOrigin))
     }
 
     private func command<Output: Decodable>(

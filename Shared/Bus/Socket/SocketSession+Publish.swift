@@ -22,6 +22,52 @@ extension SocketSession {
         return admission
     }
 
+    /// Queues core messages that are encoded already: up to twice the limit, so that what ``checkPublish()`` has let begin ends well.
+    func publish(_ batch: inout PublishBatch) throws(BusError) {
+        guard !batch.isEmpty else { return }
+        let limit = configuration.outboundMaximumBytes * 2
+        // Apart from the state: the batch may not be taken into the lock's closure.
+        var frames = batch.frames
+        batch.frames = ByteBuffer()
+        let largest = batch.largestPayload
+        let (needsWake, isMuch): (Bool, Bool)
+        do throws(BusError) {
+            (needsWake, isMuch) = try outgoing.withLock { (outgoing) throws(BusError) -> (Bool, Bool) in
+                try outgoing.ensureConnected()
+                guard outgoing.queuedBytes <= limit else {
+                    outgoing.overloaded &+= 1
+                    throw .overloaded
+                }
+                guard largest <= outgoing.maximumPayloadBytes else {
+                    throw .payloadTooLarge(limit: outgoing.maximumPayloadBytes)
+                }
+                if outgoing.buffer.readableBytes == 0 {
+                    swap(&outgoing.buffer, &frames)
+                } else {
+                    outgoing.buffer.writeImmutableBuffer(frames)
+                }
+                return (outgoing.wake(), outgoing.buffer.readableBytes >= Self.muchToSend)
+            }
+        } catch {
+            batch.frames = frames
+            throw error
+        }
+        batch.frames = frames
+        batch.removeAll()
+        // The bus is not to idle until this round of the event loop ends.
+        if isMuch, eventLoop.inEventLoop { flush() } else if needsWake { wake() }
+    }
+
+    private static let muchToSend = 128 << 10
+
+    func checkPublish() throws(BusError) {
+        let limit = configuration.outboundMaximumBytes
+        try outgoing.withLock { (outgoing) throws(BusError) in
+            try outgoing.ensureConnected()
+            guard outgoing.queuedBytes <= limit else { throw .overloaded }
+        }
+    }
+
     /// Queues a durable publish unless more than `limit` bytes or too many others wait already.
     func publishDurably(
         headers: BusHeaders, reply: FrameEncoding.Reply, limit: Int, writeSubject: (inout ByteBuffer) -> Void,
@@ -57,6 +103,33 @@ extension SocketSession {
             }
         } catch {
             completion(.failure(error))
+        }
+    }
+
+    /// The same on a subject that was checked.
+    func publishDurablyNow(
+        _ subject: BusSubject, writePayload: (inout ByteBuffer) -> Void, completion: @escaping DurableWindow.Completion
+    ) {
+        let limits = (bytes: configuration.outboundMaximumBytes, inFlight: configuration.maximumDurableInFlight)
+        let outcome = outgoing.withLock { outgoing -> Result<Bool, BusError> in
+            do throws(BusError) { try outgoing.ensureConnected() } catch { return .failure(error) }
+            guard outgoing.queuedBytes <= limits.bytes, outgoing.durable.count < limits.inFlight else {
+                outgoing.overloaded &+= 1
+                return .failure(.overloaded)
+            }
+            let start = outgoing.buffer.writerIndex
+            let length = FrameEncoding.append(
+                to: &outgoing.buffer, subject.bytes, token: outgoing.durable.nextToken, origin: nil, writePayload)
+            guard length <= outgoing.maximumPayloadBytes else {
+                outgoing.buffer.moveWriterIndex(to: start)
+                return .failure(.payloadTooLarge(limit: outgoing.maximumPayloadBytes))
+            }
+            outgoing.durable.append(completion)
+            return .success(outgoing.wake())
+        }
+        switch outcome {
+        case .success(let needsWake): if needsWake { wake() }
+        case .failure(let error): completion(.failure(error))
         }
     }
 

@@ -6,20 +6,16 @@ public struct MQTTDetails: Sendable, Equatable {
     /// With which it was published: 0 to 2.
     public var qos: UInt8
     public var retain: Bool
-    /// The adapter that has handed the message to its own subscribers already, as a number that it chose at random when it started; 0: none has.
-    public var deliveredBy: UInt64
     /// The session that published it: a subscriber may ask not to get its own messages (MQTT 5 section 3.8.3.1); 0: none.
     public var session: UInt64
     /// The properties of MQTT 5 that a server passes on (section 3.3.2.3), in their wire form, without the property length.
     public var properties: ByteBuffer
 
     public init(
-        qos: UInt8, retain: Bool = false, deliveredBy: UInt64 = 0, session: UInt64 = 0,
-        properties: ByteBuffer = ByteBuffer()
+        qos: UInt8, retain: Bool = false, session: UInt64 = 0, properties: ByteBuffer = ByteBuffer()
     ) {
         self.qos = qos
         self.retain = retain
-        self.deliveredBy = deliveredBy
         self.session = session
         self.properties = properties
     }
@@ -27,7 +23,6 @@ public struct MQTTDetails: Sendable, Equatable {
     /// Fields of the message `Mqtt` in `RawMessage.proto`.
     enum Field: UInt32 {
         case flags = 1
-        case deliveredBy = 2
         case session = 3
         case properties = 4
     }
@@ -45,7 +40,6 @@ public struct MQTTDetails: Sendable, Equatable {
                 let flags = try reader.varint()
                 qos = UInt8(min(flags & 3, 2))
                 retain = flags & 4 != 0
-            case (.deliveredBy, .fixed64): deliveredBy = try reader.fixed64()
             case (.session, .fixed64): session = try reader.fixed64()
             case (.properties, .lengthDelimited):
                 let range = try reader.lengthDelimited()

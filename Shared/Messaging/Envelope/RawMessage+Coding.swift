@@ -32,25 +32,33 @@ extension RawMessage {
         buffer.reserveCapacity(minimumWritableBytes: size)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { bytes in
             var writer = ProtobufWriter(bytes)
-            writer.write(identifier: channel, field: .channel)
-            writer.write(identifier: domain, field: .domain)
-            writer.write(text: subtopic, field: .subtopic)
-            writer.write(identifier: publisher, field: .publisher)
-            writer.write(text: transport.rawValue, field: .transport)
-            payload.withUnsafeReadableBytes { writer.write(bytes: $0, field: .payload) }
-            if created != 0 { writer.write(varint: UInt64(bitPattern: created), field: .created) }
-            if let mqtt { writer.write(mqtt) }
-            writer.write(text: contentType.mediaType, field: .contentType)
+            _ = encode(to: &writer)
             return writer.offset
         }
     }
 
+    /// - Returns: where the fields behind `created` begin.
+    @inline(__always)
+    func encode(to writer: inout ProtobufWriter) -> Int {
+        writer.write(identifier: channel, field: .channel)
+        writer.write(identifier: domain, field: .domain)
+        writer.write(text: subtopic, field: .subtopic)
+        writer.write(identifier: publisher, field: .publisher)
+        writer.write(text: transport.rawValue, field: .transport)
+        payload.withUnsafeReadableBytes { writer.write(bytes: $0, field: .payload) }
+        if created != 0 { writer.write(varint: UInt64(bitPattern: created), field: .created) }
+        let tailStart = writer.offset
+        if let mqtt { writer.write(mqtt) }
+        writer.write(text: contentType.mediaType, field: .contentType)
+        return tailStart
+    }
+
     /// A length-delimited field with a one-byte tag; an empty one is not written.
-    fileprivate static func size(of length: Int) -> Int {
+    static func size(of length: Int) -> Int {
         length == 0 ? 0 : 1 + varintSize(UInt64(length)) + length
     }
 
-    private static func varintSize(_ value: UInt64) -> Int {
+    static func varintSize(_ value: UInt64) -> Int {
         // Seven bits a byte, at least one byte.
         max(1, (64 - value.leadingZeroBitCount + 6) / 7)
     }
@@ -58,13 +66,13 @@ extension RawMessage {
 
 extension MQTTDetails {
     /// Never 0: the flags are always there.
-    fileprivate var encodedSize: Int {
-        2 + (deliveredBy == 0 ? 0 : 9) + (session == 0 ? 0 : 9) + RawMessage.size(of: properties.readableBytes)
+    var encodedSize: Int {
+        2 + (session == 0 ? 0 : 9) + RawMessage.size(of: properties.readableBytes)
     }
 }
 
 /// Writes fields one behind the other into memory that is known to be large enough.
-private struct ProtobufWriter {
+struct ProtobufWriter {
     private let bytes: UnsafeMutableRawBufferPointer
     private(set) var offset = 0
 
@@ -81,7 +89,6 @@ private struct ProtobufWriter {
         append(varint: UInt64(mqtt.encodedSize))
         append(tag(MQTTDetails.Field.flags.rawValue, .varint))
         append(mqtt.flags)
-        write(fixed64: mqtt.deliveredBy, field: .deliveredBy)
         write(fixed64: mqtt.session, field: .session)
         guard mqtt.properties.readableBytes > 0 else { return }
         append(tag(MQTTDetails.Field.properties.rawValue, .lengthDelimited))
@@ -102,7 +109,7 @@ private struct ProtobufWriter {
         UInt8(truncatingIfNeeded: number << 3) | type.rawValue
     }
 
-    private mutating func append(bytes value: UnsafeRawBufferPointer) {
+    mutating func append(bytes value: UnsafeRawBufferPointer) {
         UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + value.count)]).copyMemory(from: value)
         offset += value.count
     }

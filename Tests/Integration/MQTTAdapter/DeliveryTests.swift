@@ -66,7 +66,6 @@ import Testing
             }
             let stored = try await stack.stored()
             #expect(stored.count == count + 1)
-            #expect(Set(stored.dropLast().map { $0.mqtt?.deliveredBy }).count == 1)
             #expect(stored.map { String(buffer: $0.payload) } == (0..<count).map(String.init) + ["end"])
         }
     }

@@ -56,14 +56,12 @@ import Testing
     @Test func agreesWithProtocOnWhatMQTTSays() throws {
         var message = Self.message
         message.mqtt = MQTTDetails(
-            qos: 1, retain: true, deliveredBy: 0x0102_0304_0506_0708, session: .max,
-            properties: ByteBuffer(bytes: [0x01, 0x01]))
+            qos: 1, retain: true, session: .max, properties: ByteBuffer(bytes: [0x01, 0x01]))
         let text = Self.text.replacing(
             "content_type",
             with: """
                 mqtt {
                   flags: 5
-                  delivered_by: 72623859790382856
                   session: 18446744073709551615
                   properties: "\\001\\001"
                 }
@@ -78,7 +76,7 @@ import Testing
 
     @Test func refusesWhatMQTTCannotSay() throws {
         var message = Self.message
-        message.mqtt = MQTTDetails(qos: 2, deliveredBy: 7, properties: ByteBuffer(bytes: [1, 2, 3]))
+        message.mqtt = MQTTDetails(qos: 2, session: 7, properties: ByteBuffer(bytes: [1, 2, 3]))
         let bytes = encoded(message)
         // Before the content type: tag and length of two bytes each, flags of two, a number of nine, the properties of five.
         let start = bytes.count - (2 + ContentType.senmlJSON.mediaType.utf8.count) - 18

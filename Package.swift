@@ -38,6 +38,8 @@ let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-col
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
@@ -97,6 +99,8 @@ let package = Package(
             url: "https://github.com/apple/swift-configuration.git", from: "1.4.0",
             traits: ["JSON", "CommandLineArguments"]),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.0"),
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -172,8 +176,8 @@ let package = Package(
         + service(
             "MQTTAdapter",
             dependencies: [
-                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", nio, nioPosix,
-                nioHTTP1, nioWebSocket, nioSSL, deque, grdb, sqlite, logging,
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "HTTPKit", "AdapterKit", nio,
+                nioPosix, nioHTTP1, nioWebSocket, nioSSL, x509, asn1, deque, grdb, sqlite, logging,
             ],
             settings: hot)
         + service(
@@ -223,7 +227,7 @@ let package = Package(
                 ], path: "Tests/Unit/Kit", swiftSettings: strict),
 
             .testTarget(
-                name: "MartletCLITests", dependencies: ["MartletCLI", "TestKit", argumentParser],
+                name: "MartletCLITests", dependencies: ["MartletCLI", "TestKit", nio, argumentParser],
                 path: "Tests/Unit/CLI",
                 swiftSettings: strict),
 
@@ -253,9 +257,11 @@ let package = Package(
             .testTarget(
                 name: "MQTTAdapterTests",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "MQTTAdapter", "TestKit", nio, nioPosix,
-                    nioSSL, nioHTTP1, nioWebSocket, logging,
-                ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py"], swiftSettings: strict),
+                    "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "MQTTAdapter", "TestKit",
+                    nio,
+                    nioPosix, nioSSL, nioHTTP1, nioWebSocket, x509, asn1, crypto, logging,
+                ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py", "tls_resume.py"],
+                swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
                 dependencies: [

@@ -2,10 +2,10 @@
 import AdapterKit
 import Bus
 import Core
+import HTTPKit
 import Identity
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Observability
 import ServiceKit
 
@@ -18,6 +18,7 @@ public enum MQTTAdapter {
     public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
         let configuration = environment.configuration
         let limits = try limits(configuration)
+        let operators = try OperatorSettings(configuration)
         let policy = IngestPolicy(
             maximumPayloadBytes: try configuration.required(MQTTAdapterKeys.maximumPayload),
             perThing: rate(try configuration.required(MQTTAdapterKeys.thingRate)),
@@ -44,19 +45,26 @@ public enum MQTTAdapter {
         let broker = try await eventLoop.submit {
             NIOLoopBound(
                 Broker(
-                    eventLoop: eventLoop, limits: limits, clock: clock, authenticator: authenticator, policy: policy,
-                    bus: bus, instance: instance, store: store, feed: feed, metrics: BrokerMetrics(registry: metrics),
-                    logger: logger),
+                    eventLoop: eventLoop, limits: limits, operators: operators, clock: clock,
+                    authenticator: authenticator, policy: policy, bus: bus, instance: instance, store: store,
+                    feed: feed, metrics: BrokerMetrics(registry: metrics), logger: logger),
                 eventLoop: eventLoop)
         }.get()
         feed.attach(broker)
+        let verifier = BusTokenVerifier(bus: bus, clock: clock, logger: environment.logger("tokens"))
+        let refusals = RefusalReporter(bus: bus, environment: environment)
+        let http = HTTPApplication(
+            environment: environment, title: "MQTT clients", verifier: verifier, refusals: refusals)
+        ClientRoutes(
+            clients: ClientDirectory(broker: broker), bus: bus, clock: clock, logger: environment.logger("clients")
+        ).add(to: http.routes)
         return [
-            ManagementService(
-                environment: environment, host: try configuration.required(StandardKeys.httpHost),
+            http.service(
+                host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(MQTTAdapterKeys.httpPort)),
-            RightsService(authenticator), feed,
+            TokenVerifierService(verifier), refusals, RightsService(authenticator), feed,
             BrokerService(
-                broker: broker, store: store, listeners: try listeners(configuration), limits: limits,
+                broker: broker, store: store, listeners: try Listener.all(configuration), limits: limits,
                 logger: environment.logger("mqtt")),
         ]
     }
@@ -70,51 +78,6 @@ public enum MQTTAdapter {
         ) { Double(store.totals.waitingBytes) }
         environment.metrics.observe("martlet_mqtt_store_file_bytes", help: "Size of the store's files.") {
             Double(store.totals.fileBytes)
-        }
-    }
-
-    private static func listeners(_ configuration: ServiceConfiguration) throws -> [Listener] {
-        let host = try configuration.required(MQTTAdapterKeys.host)
-        var listeners: [Listener] = []
-        if try configuration.required(MQTTAdapterKeys.isPlain) {
-            listeners.append(
-                Listener(kind: .tcp, host: host, port: try configuration.required(MQTTAdapterKeys.port), tls: nil))
-        }
-        listeners.append(
-            Listener(
-                kind: .webSocket, host: host, port: try configuration.required(MQTTAdapterKeys.webSocketPort),
-                tls: nil))
-        let certificate = configuration.optional(MQTTAdapterKeys.certificate)
-        let key = configuration.optional(MQTTAdapterKeys.key)
-        switch (certificate, key) {
-        case (nil, nil): break
-        case (let certificate?, let key?):
-            listeners.append(
-                Listener(
-                    kind: .tls, host: host, port: try configuration.required(MQTTAdapterKeys.tlsPort),
-                    tls: try tls(certificate: certificate, key: key)))
-        case (_?, nil):
-            throw ConfigurationError.missing(key: MQTTAdapterKeys.key.name, help: MQTTAdapterKeys.key.help)
-        case (nil, _?):
-            throw ConfigurationError.missing(
-                key: MQTTAdapterKeys.certificate.name, help: MQTTAdapterKeys.certificate.help)
-        }
-        return listeners
-    }
-
-    private static func tls(certificate: String, key: String) throws -> NIOSSLContext {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-            var configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-            configuration.minimumTLSVersion = .tlsv12
-            // The name that is registered for MQTT (IANA, TLS ALPN Protocol IDs).
-            configuration.applicationProtocols = ["mqtt"]
-            return try NIOSSLContext(configuration: configuration)
-        } catch {
-            throw ConfigurationError.invalid(
-                key: MQTTAdapterKeys.certificate.name,
-                problem: "and '\(MQTTAdapterKeys.key.name)' cannot be used: \(error)")
         }
     }
 

@@ -31,6 +31,20 @@ enum MQTTAdapterKeys {
         "tls.key", default: nil, help: "File of the certificate's private key, PEM."
     ) { $0.isEmpty ? "must not be empty" : nil }
 
+    static let webSocketTLSPort = ConfigurationKey<Int>(
+        "websocket.tls.port", default: 8084, range: 0...65_535,
+        help: "MQTT over WebSocket with TLS on /mqtt, served when a certificate is set; 0 takes any free port.")
+
+    static let clientAuthority = ConfigurationKey<String>(
+        "tls.client.ca", default: nil,
+        help:
+            "File of the certificate authorities, PEM, whose client certificates are taken on the TLS ports; without it none are asked for."
+    ) { $0.isEmpty ? "must not be empty" : nil }
+
+    static let clientRequired = ConfigurationKey<Bool>(
+        "tls.client.required", default: false,
+        help: "Whether the TLS ports take clients with a certificate only; needs tls.client.ca.")
+
     static let store = ConfigurationKey<String>(
         "store.path", default: "/var/lib/martlet/mqtt/sessions.sqlite",
         help: "File that keeps sessions, what waits for them, and retained messages."
@@ -102,12 +116,30 @@ enum MQTTAdapterKeys {
         help:
             "Messages that a domain's things may send each second on average, ten seconds' worth at once; 0: no limit.")
 
+    static let systemInterval = ConfigurationKey<Int>(
+        "sys.interval.seconds", default: 10, range: 0...3_600,
+        help: "How often $SYS/broker/... is brought up to date; 0: never, and nobody may subscribe to it.")
+
+    static let systemReaders = ConfigurationKey<String>(
+        "sys.readers", default: nil,
+        help:
+            "Who may subscribe to $SYS/...: identifiers of things, or of domains all of whose things may, with spaces between them; none without it."
+    ) { OperatorSettings.problem(ofReaders: $0) }
+
+    static let redirectReference = ConfigurationKey<String>(
+        "redirect.reference", default: nil,
+        help:
+            "Another server, such as mqtt.example.com:1883, that MQTT 5 clients are sent to when this one stops or has connections.maximum connections."
+    ) {
+        $0.isEmpty || $0.utf8.count > OperatorSettings.maximumReferenceBytes
+            ? "must have 1 to \(OperatorSettings.maximumReferenceBytes) bytes" : nil
+    }
+
     static let all: [any ConfigurationDeclaration] = [
         StandardKeys.busSocket, StandardKeys.httpHost, httpPort, host, port, isPlain, webSocketPort, tlsPort,
-        certificate, key,
+        certificate, key, webSocketTLSPort, clientAuthority, clientRequired,
         store, maximumConnections, maximumPayload, connectTimeout, stallTimeout, maximumKeepAlive,
         maximumSessionExpiry, receiveMaximum, maximumInFlight, outgoing, patience, queueMemory, queueStore,
-        refusedPublish,
-        thingRate, domainRate,
+        refusedPublish, thingRate, domainRate, systemInterval, systemReaders, redirectReference,
     ]
 }

@@ -51,7 +51,10 @@ struct MartletCommand: AsyncParsableCommand {
                 subcommands: [PublishCommand.self, ReadCommand.self, WatchCommand.self, TraceCommand.self]),
             CommandGroup(
                 name: "How it is",
-                subcommands: [StatusCommand.self, JournalCommand.self, SimulateCommand.self, CompletionsCommand.self]),
+                subcommands: [
+                    StatusCommand.self, ClientsCommand.self, JournalCommand.self, SimulateCommand.self,
+                    CompletionsCommand.self,
+                ]),
         ])
 
     private static let exitCodes = ExitStatus.allCases.map { status in

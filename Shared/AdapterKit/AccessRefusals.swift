@@ -9,6 +9,9 @@ extension ServiceError {
     static let keyOfAnotherThing = ServiceError(
         .unauthenticated, reason: "key-of-another-thing", "The key does not belong to the thing that is named.")
 
+    static let unknownThing = ServiceError(
+        .forbidden, reason: "unknown-thing", "There is no enabled thing of the name that the certificate has.")
+
     /// Absent, disabled and foreign channels are not told apart, so that identifiers cannot be probed.
     static let unknownChannel = ServiceError(
         .notFound, reason: "unknown-channel", "There is no such channel for this thing.")

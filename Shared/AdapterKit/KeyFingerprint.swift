@@ -23,6 +23,16 @@ struct KeyFingerprinter: Sendable {
             ?? Array(key.utf8).withUnsafeBytes { fingerprint($0) }
     }
 
+    /// Of a thing that needs no key. No key has the same: the byte before the identifier is none of UTF-8's.
+    func fingerprint(_ thing: ThingID) -> KeyFingerprint {
+        withUnsafeTemporaryAllocation(byteCount: 17, alignment: 8) { buffer in
+            buffer[0] = 0xFF
+            buffer.storeBytes(of: thing.high, toByteOffset: 1, as: UInt64.self)
+            buffer.storeBytes(of: thing.low, toByteOffset: 9, as: UInt64.self)
+            return fingerprint(UnsafeRawBufferPointer(buffer))
+        }
+    }
+
     /// SipHash twice under independent 128-bit prefixes; Swift's own per-process seed comes on top.
     private func fingerprint(_ bytes: UnsafeRawBufferPointer) -> KeyFingerprint {
         var first = Hasher()

@@ -5,16 +5,11 @@ import Synchronization
 
 /// The long-lived connections whose right must end when it is taken back; the adapters bound their number by bounding connections.
 final class LiveSessions: Sendable {
-    struct Key: Sendable {
-        let fingerprint: KeyFingerprint
-        let hash: String
-    }
-
     struct Session: Sendable {
-        /// nil: it does not end with a key.
-        let key: Key?
+        /// By what the thing showed who it is; nil: the session does not end with it.
+        let proof: IdentityQuestion?
         let thing: ThingID
-        /// nil: the connection as such (MQTT's CONNECT), which ends with the thing or its key only.
+        /// nil: the connection as such (MQTT's CONNECT), which ends with the thing or what it showed only.
         let channel: (id: ChannelID, reference: ChannelAddress, right: AccessRight)?
         let onEnd: @Sendable (ServiceError) -> Void
     }

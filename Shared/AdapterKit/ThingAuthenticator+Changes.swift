@@ -29,7 +29,7 @@ extension ThingAuthenticator {
     ) -> LiveSession {
         watch(
             LiveSessions.Session(
-                key: liveKey(credential), thing: grant.thing, channel: (grant.channel, reference, grant.right),
+                proof: question(credential), thing: grant.thing, channel: (grant.channel, reference, grant.right),
                 onEnd: onEnd),
             epoch: grant.epoch)
     }
@@ -41,7 +41,7 @@ extension ThingAuthenticator {
     ) -> LiveSession {
         watch(
             LiveSessions.Session(
-                key: nil, thing: grant.thing, channel: (grant.channel, reference, grant.right), onEnd: onEnd),
+                proof: nil, thing: grant.thing, channel: (grant.channel, reference, grant.right), onEnd: onEnd),
             epoch: grant.epoch)
     }
 
@@ -50,12 +50,17 @@ extension ThingAuthenticator {
         _ identity: ThingIdentity, credential: Credential, onEnd: @escaping @Sendable (ServiceError) -> Void
     ) -> LiveSession {
         watch(
-            LiveSessions.Session(key: liveKey(credential), thing: identity.thing, channel: nil, onEnd: onEnd),
+            LiveSessions.Session(proof: question(credential), thing: identity.thing, channel: nil, onEnd: onEnd),
             epoch: identity.epoch)
     }
 
-    private func liveKey(_ credential: Credential) -> LiveSessions.Key {
-        LiveSessions.Key(fingerprint: fingerprint(credential), hash: KeyHash.hexadecimal(of: credential.key))
+    /// As ``watch(_:credential:onEnd:)`` for a thing that has shown who it is without a key: ends with the thing, or while its domain is disabled.
+    public func watch(
+        certified identity: ThingIdentity, onEnd: @escaping @Sendable (ServiceError) -> Void
+    ) -> LiveSession {
+        watch(
+            LiveSessions.Session(proof: question(identity.thing), thing: identity.thing, channel: nil, onEnd: onEnd),
+            epoch: identity.epoch)
     }
 
     private func watch(_ session: LiveSessions.Session, epoch: UInt64) -> LiveSession {
@@ -134,10 +139,8 @@ extension ThingAuthenticator {
     /// - Returns: false when there was no answer; the session is due again.
     private func recheck(_ number: UInt64, _ session: LiveSessions.Session) async -> Bool {
         do throws(ServiceError) {
-            if let key = session.key {
-                let identity = try await withCallback {
-                    self.askWhose(key.fingerprint, keyHash: key.hash, completion: $0)
-                }
+            if let proof = session.proof {
+                let identity = try await withCallback { self.askWho(proof, completion: $0) }
                 guard identity.thing == session.thing else { throw .unknownKey }
             }
             if let channel = session.channel {

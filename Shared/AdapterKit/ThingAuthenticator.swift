@@ -118,7 +118,21 @@ public final class ThingAuthenticator: Sendable {
         if let known = cache.thing(for: fingerprint) {
             return checked(.success(ThingIdentity(thing: known.thing, domain: known.domain, epoch: epoch)))
         }
-        askWhose(fingerprint, keyHash: KeyHash.hexadecimal(of: credential.key), completion: checked)
+        askWho(.key(fingerprint, hash: KeyHash.hexadecimal(of: credential.key)), completion: checked)
+    }
+
+    /// Finds out whether a thing that has shown who it is without a key, by its certificate, is there and enabled, and whose it is.
+    ///
+    /// - Parameter completion: called once, maybe before this returns, on any thread.
+    public func identify(
+        _ thing: ThingID, completion: @escaping @Sendable (Result<ThingIdentity, ServiceError>) -> Void
+    ) {
+        let fingerprint = fingerprinter.fingerprint(thing)
+        let epoch = cache.epoch
+        if let known = cache.thing(for: fingerprint) {
+            return completion(.success(ThingIdentity(thing: known.thing, domain: known.domain, epoch: epoch)))
+        }
+        askWho(.thing(fingerprint, thing), completion: completion)
     }
 
     /// As ``decide(_:)`` for a thing that showed who it is when it connected.
@@ -144,7 +158,11 @@ public final class ThingAuthenticator: Sendable {
     /// Requests that wait for `things` now.
     var waiters: Int { identities.waiters + rights.waiters }
 
-    func fingerprint(_ credential: Credential) -> KeyFingerprint { fingerprinter.fingerprint(credential.key) }
+    func question(_ credential: Credential) -> IdentityQuestion {
+        .key(fingerprinter.fingerprint(credential.key), hash: KeyHash.hexadecimal(of: credential.key))
+    }
+
+    func question(_ thing: ThingID) -> IdentityQuestion { .thing(fingerprinter.fingerprint(thing), thing) }
 
     private func grant(
         _ thing: ThingID, right: AccessRight, known: KnownRight
@@ -158,15 +176,14 @@ public final class ThingAuthenticator: Sendable {
     private func refresh(_ request: AccessRequest) {
         let credential = request.credential
         let channel = request.channel
-        let fingerprint = fingerprinter.fingerprint(credential.key)
-        askWhose(fingerprint, keyHash: KeyHash.hexadecimal(of: credential.key)) { [self] result in
+        askWho(question(credential)) { [self] result in
             guard case .success(let identity) = result else { return }
             askRight(RightKey(thing: identity.thing, channel: channel)) { _ in }
         }
     }
 }
 
-/// Who a thing is, by its key.
+/// Who a thing is, by its key or its certificate.
 public struct ThingIdentity: Sendable, Equatable {
     public let thing: ThingID
     public let domain: DomainID
@@ -189,16 +206,16 @@ extension ThingAuthenticator {
     /// How often a question is put again because a change came while it was answered; beyond that the answer is used and not remembered.
     private static let maximumAttempts = 3
 
-    func askWhose(
-        _ key: KeyFingerprint, keyHash: String,
-        completion: @escaping @Sendable (Result<ThingIdentity, ServiceError>) -> Void
+    func askWho(
+        _ question: IdentityQuestion, completion: @escaping @Sendable (Result<ThingIdentity, ServiceError>) -> Void
     ) {
+        let key = question.fingerprint
         switch identities.join(key, completion) {
         case .full: completion(.failure(.tooManyQuestions))
         case .joined: break
         case .first:
             // One task for a question that memory cannot answer, never for a message; the coalescer bounds how many.
-            Task { identities.complete(key, with: await whose(key, keyHash: keyHash)) }
+            Task { identities.complete(key, with: await who(question)) }
         }
     }
 
@@ -212,23 +229,46 @@ extension ThingAuthenticator {
         }
     }
 
-    private func whose(_ key: KeyFingerprint, keyHash: String) async -> Result<ThingIdentity, ServiceError> {
+    private func who(_ question: IdentityQuestion) async -> Result<ThingIdentity, ServiceError> {
+        let key = question.fingerprint
         for attempt in 1... {
             let epoch = cache.epoch
+            let answer: Result<IdentifyResponse.Thing, ServiceError>
             do throws(ServiceError) {
-                guard let thing = try await things.identify(keyHash: keyHash) else {
-                    cache.rememberUnknown(key, asked: epoch)
-                    return .failure(.unknownKey)
-                }
+                answer = try await self.answer(to: question)
+            } catch {
+                return .failure(.unanswered(error))
+            }
+            switch answer {
+            case .failure(let error):
+                cache.rememberUnknown(key, asked: epoch)
+                return .failure(error)
+            case .success(let thing):
                 let isCurrent = cache.remember(thing.id, domain: thing.domain, at: key, asked: epoch)
                 if isCurrent || attempt == Self.maximumAttempts {
                     return .success(ThingIdentity(thing: thing.id, domain: thing.domain, epoch: epoch))
                 }
-            } catch {
-                return .failure(.unanswered(error))
             }
         }
         return .failure(.tooManyQuestions)
+    }
+
+    /// - Returns: who it is, or why it is nobody.
+    /// - Throws: when there is no answer.
+    private func answer(
+        to question: IdentityQuestion
+    ) async throws(ServiceError) -> Result<IdentifyResponse.Thing, ServiceError> {
+        switch question {
+        case .key(_, let hash):
+            guard let thing = try await things.identify(keyHash: hash) else { return .failure(.unknownKey) }
+            return .success(thing)
+        case .thing(_, let thing):
+            return switch try await things.lookUp(thing: thing) {
+            case .known(let domain): .success(IdentifyResponse.Thing(id: thing, domain: domain))
+            case .unknown: .failure(.unknownThing)
+            case .disabledDomain: .failure(.disabledDomain)
+            }
+        }
     }
 
     private func right(_ key: RightKey) async -> Result<KnownRight, ServiceError> {

@@ -23,6 +23,14 @@ public struct ThingsClient: Sendable {
         ).thing
     }
 
+    /// Whether there is such a thing, enabled, in an enabled domain.
+    public func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse.Outcome {
+        try await bus.call(
+            Subjects.lookUpThing, ThingLookupRequest(thing: thing), returning: ThingLookupResponse.self,
+            timeout: timeout
+        ).outcome
+    }
+
     /// What a thing may do on a channel.
     public func authorize(
         thing: ThingID, channel: ChannelAddress

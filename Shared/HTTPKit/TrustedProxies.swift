@@ -2,17 +2,18 @@
 
 /// Whose word is taken for where a request comes from. Without it all callers behind the front door would share one rate limit; with too much of it
 /// anybody could make up an address.
-enum TrustedProxies: String, Sendable {
+public enum TrustedProxies: String, Sendable {
     case nobody = "none"
     /// A proxy on the same machine.
     case loopback
     /// Also one in a private network (RFC 1918, RFC 4193): containers.
     case `private`
 
-    init(_ name: String) { self = TrustedProxies(rawValue: name) ?? .nobody }
+    /// - Parameter name: a value of `StandardKeys.trustedProxies`; another trusts nobody.
+    public init(_ name: String) { self = TrustedProxies(rawValue: name) ?? .nobody }
 
     /// The last entry of `X-Forwarded-For` is what our own proxy added; those before it came from outside and prove nothing.
-    func callerAddress(peer: String, forwardedFor: String?) -> String {
+    public func callerAddress(peer: String, forwardedFor: String?) -> String {
         guard isTrusted(peer), let last = forwardedFor?.split(separator: ",").last else { return peer }
         let address = last.filter { $0 != " " }
         // 45 characters hold any address; whatever else stands there must not become a key of a table.

@@ -23,7 +23,7 @@ public enum ProcessMetrics {
             return Double(usage.tv_sec) + Double(usage.tv_nsec) * 1e-9
         }
         registry.observe("process_resident_memory_bytes", help: "Resident memory in bytes.") {
-            memoryPages().resident * pageBytes
+            residentBytes
         }
         registry.observe("process_virtual_memory_bytes", help: "Virtual memory in bytes.") {
             memoryPages().virtual * pageBytes
@@ -37,6 +37,9 @@ public enum ProcessMetrics {
             return Double(limit.rlim_cur)
         }
     }
+
+    /// Resident memory of this process; 0 where there is no `/proc`.
+    public static var residentBytes: Double { memoryPages().resident * pageBytes }
 
     private static let pageBytes = Double(sysconf(Int32(_SC_PAGESIZE)))
 

@@ -24,10 +24,10 @@ final class LocalRun: Sendable {
         tlsPort = try FreePort.next()
         environment["MARTLET_HTTPS_PORT"] = String(tlsPort)
         environment["MARTLET_TLS"] = "https://localhost:\(tlsPort)"
-        for name in ["MQTT_PORT", "MQTTS_PORT", "MQTT_WEBSOCKET_PORT"] {
+        for name in ["MQTT_PORT", "MQTTS_PORT", "MQTT_WEBSOCKET_PORT", "MQTT_WEBSOCKET_TLS_PORT"] {
             environment["MARTLET_\(name)"] = String(try FreePort.next())
         }
-        for service in Stack.services + ["mqtt-adapter"] {
+        for service in Stack.services {
             let name = service.uppercased().replacing("-", with: "_")
             environment["MARTLET_\(name)_HTTP_PORT"] = String(try FreePort.next())
         }

@@ -49,7 +49,7 @@ import Testing
             #expect(answer.headers["content-security-policy"]?.contains("script-src 'self';") == true)
         }
         let addresses = try await front.get("/").json(FrontDoor.self).openapi
-        #expect(addresses.count == 5)
+        #expect(addresses.count == 6)
         for address in addresses {
             let answer = try await front.get(address)
             #expect(answer.status == 200, "\(address)")

@@ -30,6 +30,21 @@ import Testing
         try await stack.stop()
     }
 
+    /// With a client to find, whose session is kept.
+    @Test func mqttAdapterAnswersAsItsDocumentSays() async throws {
+        let stack = try await Stack.start()
+        let device = try await stack.makeDevice(token: stack.adminToken())
+        let client = try ServiceProcess(
+            program: try Executables.system("mosquitto_sub"),
+            arguments: [
+                "-h", "127.0.0.1", "-p", "\(stack.mqttPort)", "-u", device.thing, "-P", device.key, "-i", "sleeper",
+                "-c", "-q", "1", "-t", "channels/\(device.channel)/messages/#", "-E",
+            ], log: stack.directory.file("sub.log"))
+        #expect(try await client.waitForExit() == .exited(0), "\(client.log)")
+        try await check("mqtt-adapter", stack, authorization: "Bearer \(stack.adminToken())", device: device)
+        try await stack.stop()
+    }
+
     private func check(
         _ service: String, _ stack: Stack, authorization: String, device: Stack.Device, excluding: String? = nil
     ) async throws {
@@ -47,6 +62,9 @@ import Testing
         [[operations]]
         include-path-regex = "^/things/\\\\{id\\\\}"
         parameters = { "path.id" = "\(device.thing)" }
+        [[operations]]
+        include-path-regex = "^/clients/"
+        parameters = { "path.id" = "\(device.thing)", "path.client" = "sleeper" }
         """.write(toFile: configuration, atomically: true, encoding: .utf8)
         let address = "http://127.0.0.1:\(stack.ports[service] ?? 0)"
         var arguments = [

@@ -42,7 +42,12 @@ public final class FrontDoor: Sendable {
 
                 """
         }
-        try write("upstreams.conf", upstreams.joined())
+        let webSocket = """
+            upstream mqtt-websocket { server 127.0.0.1:\(stack.mqttWebSocketPort) max_fails=0; }
+            map "" $mqtt_websocket { default mqtt-websocket; }
+
+            """
+        try write("upstreams.conf", upstreams.joined() + webSocket)
         // Workers outlive a master that is killed, so when this process ends a master is asked to end.
         process = try ServiceProcess(
             program: Executables.system("setpriv"),

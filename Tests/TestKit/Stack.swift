@@ -8,7 +8,7 @@ import Synchronization
 /// Started in the order of their needs, but none of them depends on it: each waits for what is not there yet.
 public final class Stack: Sendable {
     public static let services = [
-        "bus", "users", "things", "journal", "http-adapter", "writer-postgres", "reader-postgres",
+        "bus", "users", "things", "journal", "http-adapter", "mqtt-adapter", "writer-postgres", "reader-postgres",
     ]
     public static let adminEmail = "admin@example.com"
     public static let adminPassword = "a-password-for-tests-only"
@@ -17,6 +17,9 @@ public final class Stack: Sendable {
     public let cluster: PostgresCluster
     public let databaseURL: String
     public let ports: [String: Int]
+    /// Of MQTT over TCP and over WebSocket.
+    public let mqttPort: Int
+    public let mqttWebSocketPort: Int
     /// For questions to the database that the product has no part in.
     public let database: PostgresPool
     private let processes = Mutex<[String: ServiceProcess]>([:])
@@ -48,6 +51,8 @@ public final class Stack: Sendable {
         var ports: [String: Int] = [:]
         for service in Self.services { ports[service] = try FreePort.next() }
         self.ports = ports
+        mqttPort = try FreePort.next()
+        mqttWebSocketPort = try FreePort.next()
         database = PostgresPool(
             configuration: PostgresConfiguration(
                 url: databaseURL, applicationName: "stack", maximumConnections: 2, acquireTimeout: .seconds(60),
@@ -64,6 +69,11 @@ public final class Stack: Sendable {
             if service == "users" {
                 environment["MARTLET_USERS_ADMIN_EMAIL"] = Self.adminEmail
                 environment["MARTLET_USERS_ADMIN_PASSWORD"] = Self.adminPassword
+            }
+            if service == "mqtt-adapter" {
+                environment["MARTLET_MQTT_ADAPTER_MQTT_PORT"] = String(mqttPort)
+                environment["MARTLET_MQTT_ADAPTER_WEBSOCKET_PORT"] = String(mqttWebSocketPort)
+                environment["MARTLET_MQTT_ADAPTER_STORE_PATH"] = directory.file("sessions.sqlite")
             }
             environments[service] = environment.merging(settings[service] ?? [:]) { _, new in new }
         }

@@ -20,6 +20,7 @@ public final class ThingsByContract: Sendable {
         var devices: [String: (thing: ThingID, domain: DomainID)] = [:]
         var rights: [String: AuthorizeResponse.Outcome] = [:]
         var questions = 0
+        var isDomainDisabled = false
     }
 
     public let domain = DomainID.new()
@@ -55,7 +56,7 @@ public final class ThingsByContract: Sendable {
 
     /// Answers until the task is cancelled.
     public func run(ready: @escaping @Sendable () -> Void) async throws {
-        let pending = Atomic(2)
+        let pending = Atomic(3)
         let oneReady: @Sendable () -> Void = {
             if pending.wrappingSubtract(1, ordering: .relaxed).newValue == 0 { ready() }
         }
@@ -71,10 +72,24 @@ public final class ThingsByContract: Sendable {
                 }
             }
             group.addTask { [self] in
+                try await bus.serve(Subjects.lookUpThing, queueGroup: "things", logger: logger, ready: oneReady) {
+                    [self] (request: ThingLookupRequest, _) in
+                    let outcome: ThingLookupResponse.Outcome = state.withLock { state in
+                        state.questions += 1
+                        guard let found = state.devices.values.first(where: { $0.thing == request.thing }) else {
+                            return .unknown
+                        }
+                        return state.isDomainDisabled ? .disabledDomain : .known(found.domain)
+                    }
+                    return ThingLookupResponse(outcome: outcome)
+                }
+            }
+            group.addTask { [self] in
                 try await bus.serve(Subjects.authorizeThing, queueGroup: "things", logger: logger, ready: oneReady) {
                     [self] (request: AuthorizeRequest, _) in
-                    let outcome = state.withLock { state in
+                    let outcome: AuthorizeResponse.Outcome? = state.withLock { state in
                         state.questions += 1
+                        guard !state.isDomainDisabled else { return .disabledDomain }
                         return state.rights["\(request.thing) \(request.channel)"]
                     }
                     if let named = request.domain, named != domain.description, named != "factory" {
@@ -116,6 +131,12 @@ public final class ThingsByContract: Sendable {
                 AuthorizeResponse.Rights(channel: channel, domain: domain, publish: false, subscribe: true))
         }
         try await announce("connection", "updated", thing: device.id, channel: channel)
+    }
+
+    /// Switches the domain of all of them off or on.
+    public func setDomain(enabled isEnabled: Bool) async throws {
+        state.withLock { $0.isDomainDisabled = !isEnabled }
+        try await announce("domain", isEnabled ? "enabled" : "disabled")
     }
 
     public func disableChannel() async throws {

@@ -28,7 +28,9 @@ extension RoleTable {
         // keeps it from reading through anybody else's.
         adapter("http-adapter", consume: ["\(Streams.messages)/http-adapter"]),
         adapter(
-            "mqtt-adapter", publish: ["things.>"], subscribe: ["things.>"],
+            // What operators do to clients is announced, what they are refused is told to the journal.
+            "mqtt-adapter", publish: ["things.>", "events.mqtt-adapter.>", "refusals.mqtt-adapter"],
+            subscribe: ["things.>"],
             consume: ["\(Streams.messages)/mqtt-adapter"]),
         adapter(
             "coap-adapter", publish: ["things.>"], subscribe: ["things.>"],

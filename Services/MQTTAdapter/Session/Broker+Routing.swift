@@ -263,6 +263,7 @@ extension Broker {
     func deliverRetained(to subscription: Subscription) {
         let session = subscription.session
         guard session.subscriptions[subscription.filter.text] === subscription else { return }
+        if subscription.path.form == .system { return deliverSystemTopics(to: subscription) }
         let channels = subscription.channel.map { [$0] } ?? retained.channels
         for channel in channels {
             let messages = retained.messages(channel, at: now).filter { message in

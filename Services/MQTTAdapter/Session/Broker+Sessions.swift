@@ -14,27 +14,33 @@ extension Broker {
     /// How often expired retained messages are cleared away; nobody gets them meanwhile.
     private static let retainedInterval: Int64 = 60_000_000_000
 
-    func authenticate(_ connection: Connection, _ connect: Connect, _ credential: Credential) {
+    func authenticate(_ connection: Connection, _ connect: Connect, _ proof: ClientProof) {
         guard authenticating < Self.authenticatedAtOnce else {
-            return awaitingAuthentication.append((connection, connect, credential))
+            return awaitingAuthentication.append((connection, connect, proof))
         }
         authenticating += 1
         let bound = NIOLoopBound((self, connection), eventLoop: eventLoop)
         let eventLoop = eventLoop
-        authenticator.identify(credential) { result in
+        let done: @Sendable (Result<ThingIdentity, ServiceError>) -> Void = { result in
             eventLoop.execute {
                 let (broker, connection) = bound.value
-                connection.authenticated(connect, credential, result)
+                connection.authenticated(connect, proof, result)
                 broker.authenticating -= 1
                 broker.authenticateNext()
             }
         }
+        switch proof {
+        case .key(let credential): authenticator.identify(credential, completion: done)
+        case .certificate(let thing): authenticator.identify(thing, completion: done)
+        case .both(let thing, let credential):
+            authenticator.identify(credential) { done(ServiceError.check($0, certified: thing)) }
+        }
     }
 
     private func authenticateNext() {
-        while let (connection, connect, credential) = awaitingAuthentication.popFirst() {
+        while let (connection, connect, proof) = awaitingAuthentication.popFirst() {
             guard connection.phase == .authenticating else { continue }
-            return authenticate(connection, connect, credential)
+            return authenticate(connection, connect, proof)
         }
     }
 

@@ -15,6 +15,7 @@ import Observability
 final class Broker {
     let eventLoop: any EventLoop
     let limits: BrokerLimits
+    let operators: OperatorSettings
     let clock: WallClock
     let authenticator: ThingAuthenticator
     let policy: IngestPolicy
@@ -28,11 +29,11 @@ final class Broker {
 
     // Sessions
     var sessions: [SessionKey: Session] = [:]
-    private var connections: [ObjectIdentifier: Connection] = [:]
+    private(set) var connections: [ObjectIdentifier: Connection] = [:]
     var isDraining = false
     private var drained: EventLoopPromise<Void>?
     var authenticating = 0
-    var awaitingAuthentication: Deque<(Connection, Connect, Credential)> = []
+    var awaitingAuthentication: Deque<(Connection, Connect, ClientProof)> = []
 
     // Routing
     var trie = TopicTrie<Subscription>()
@@ -62,6 +63,7 @@ final class Broker {
     var keptSessions = 0
     /// What waits in the store for all of them.
     var storedBytes = 0
+    var storedEntries = 0
     /// Whether the last commit failed.
     var isStoreFailing = false
     var retainedExpireAt: Int64 = 0
@@ -72,19 +74,28 @@ final class Broker {
     var isCommitting = false
     var isCommitScheduled = false
 
+    // Operators
+    var system = SystemTopics()
+    let startedAt: Int64
+    /// Of connections that are gone.
+    private(set) var closedBytes = (received: 0, sent: 0)
+    private var systemTask: RepeatedTask?
+
     // Writing
     private var dirty: [Connection] = []
     private var isFlushScheduled = false
     private var sweep: RepeatedTask?
 
     init(
-        eventLoop: any EventLoop, limits: BrokerLimits, clock: WallClock, authenticator: ThingAuthenticator,
-        policy: IngestPolicy, bus: any Bus, instance: UInt64, store: any SessionStore, feed: MessageFeed,
-        metrics: BrokerMetrics, logger: Logger
+        eventLoop: any EventLoop, limits: BrokerLimits, operators: OperatorSettings, clock: WallClock,
+        authenticator: ThingAuthenticator, policy: IngestPolicy, bus: any Bus, instance: UInt64,
+        store: any SessionStore, feed: MessageFeed, metrics: BrokerMetrics, logger: Logger
     ) {
         self.instance = instance
         self.eventLoop = eventLoop
         self.limits = limits
+        self.operators = operators
+        startedAt = clock.now()
         self.clock = clock
         self.authenticator = authenticator
         self.policy = policy
@@ -103,14 +114,23 @@ final class Broker {
         sweep = eventLoop.scheduleRepeatedTask(initialDelay: limits.sweepInterval, delay: limits.sweepInterval) { _ in
             bound.value.checkDeadlines()
         }
+        systemTask = startSystemTopics()
     }
 
     // MARK: Connections
 
+    /// Connections beyond the limit that are let speak, to be told of another server.
+    private static let surplusConnections = 1_000
+
+    /// Whether there are more than there may be.
+    var isOverfull: Bool { connections.count > limits.maximumConnections }
+
     /// - Returns: false when there are as many as there may be.
     func add(_ connection: Connection) -> Bool {
         guard connections[ObjectIdentifier(connection)] == nil else { return true }
-        guard connections.count < limits.maximumConnections, !isDraining else { return false }
+        let surplus = operators.serverReference == nil ? 0 : Self.surplusConnections
+        guard connections.count < limits.maximumConnections + surplus, !isDraining else { return false }
+        connection.isSurplus = connections.count >= limits.maximumConnections
         connections[ObjectIdentifier(connection)] = connection
         metrics.connections.increment()
         return true
@@ -118,6 +138,8 @@ final class Broker {
 
     func remove(_ connection: Connection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        closedBytes.received += connection.receivedBytes
+        closedBytes.sent += connection.sentBytes
         metrics.connections.decrement()
         finishDrainingIfDone()
     }
@@ -255,7 +277,7 @@ final class Broker {
         let promise = eventLoop.makePromise(of: Void.self)
         drained = promise
         for connection in Array(connections.values) {
-            connection.end(.serverShuttingDown, "the server is shutting down")
+            connection.drain()
         }
         commit()
         finishDrainingIfDone()
@@ -266,6 +288,8 @@ final class Broker {
         guard isDraining, connections.isEmpty, !isCommitting, changes.isEmpty, let drained else { return }
         sweep?.cancel()
         sweep = nil
+        systemTask?.cancel()
+        systemTask = nil
         drained.succeed(())
     }
 }

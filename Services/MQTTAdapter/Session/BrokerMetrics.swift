@@ -10,6 +10,9 @@ final class BrokerMetrics {
     private let violations: LabelledMetric<Counter>
     private let ends: LabelledMetric<Counter>
     private let drops: LabelledMetric<Counter>
+    private let handshakes: LabelledMetric<Counter>
+    private let refusedConnections: LabelledMetric<Counter>
+    private let endedConnections: LabelledMetric<Counter>
     private var refusalsByReason: [String: Counter] = [:]
     private var dropsByReason: [String: Counter] = [:]
     private let receivedByQoS: [Counter]
@@ -41,6 +44,16 @@ final class BrokerMetrics {
         drops = registry.counter(
             "martlet_mqtt_dropped_total", help: "Messages that did not reach a subscriber, by reason.",
             labels: ["reason"])
+        handshakes = registry.counter(
+            "martlet_mqtt_tls_failures_total", help: "TLS handshakes that failed, by listener and reason.",
+            labels: ["listener", "reason"])
+        refusedConnections = registry.counter(
+            "martlet_mqtt_connections_refused_total", help: "Refused connections by listener and reason.",
+            labels: ["listener", "reason"])
+        endedConnections = registry.counter(
+            "martlet_mqtt_connections_ended_total",
+            help: "Connections that ended after they were accepted, by listener and reason code.",
+            labels: ["listener", "reason"])
         let received = registry.counter(
             "martlet_mqtt_received_total", help: "Messages that clients published, by QoS.", labels: ["qos"])
         receivedByQoS = ["0", "1", "2"].map { received.with($0) }
@@ -67,8 +80,32 @@ final class BrokerMetrics {
             "martlet_mqtt_connection_errors_total", help: "Connections that broke: resets, failed TLS handshakes.")
     }
 
+    /// Connections that were accepted.
+    private(set) var accepted: UInt64 = 0
+
+    var receivedMessages: UInt64 { receivedByQoS.reduce(0) { $0 &+ $1.value } }
+    var receivedPayloadBytes: UInt64 { receivedBytes.value }
+    var droppedMessages: UInt64 { dropsByReason.values.reduce(0) { $0 &+ $1.value } }
+
     func connected(_ version: ProtocolVersion, _ listener: Listener.Kind) {
         connects.with(version == .v5 ? "5" : "3.1.1", listener.rawValue).increment()
+        accepted += 1
+    }
+
+    func handshakeFailed(_ listener: Listener.Kind, _ reason: TLSFailures.Reason) {
+        handshakes.with(listener.rawValue, reason.rawValue).increment()
+    }
+
+    /// A connection that never was accepted; ``refused(_:)`` has it among all other refusals.
+    func refused(_ reason: String, on listener: Listener.Kind) {
+        refused(reason)
+        refusedConnections.with(listener.rawValue, reason).increment()
+    }
+
+    /// A connection that was accepted.
+    func ended(_ reason: ReasonCode, on listener: Listener.Kind) {
+        ended(reason)
+        endedConnections.with(listener.rawValue, reason.name).increment()
     }
 
     func refused(_ reason: String, _ count: Int = 1) {

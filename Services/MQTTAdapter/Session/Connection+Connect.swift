@@ -19,36 +19,33 @@ extension Connection {
             refuseConnect(.badAuthenticationMethod, "no enhanced authentication is offered")
             return .taken
         }
+        if isSurplus, broker.isOverfull {
+            refuseConnect(
+                .useAnotherServer, "this server has as many connections as it takes", slug: "too-many-connections")
+            return .taken
+        }
         if let size = connect.properties.maximumPacketSize { maximumPacketSize = Int(size) }
         explains = connect.properties.requestProblemInformation ?? true
         guard connect.clientIdentifier.utf8.count <= Self.maximumIdentifierBytes else {
             refuseConnect(.clientIdentifierNotValid, "the client identifier is longer than 256 bytes")
             return .taken
         }
-        guard let credential = Self.credential(connect) else {
-            refuseConnect(
-                .badUserNameOrPassword, "the thing's identifier as user name and its key as password are needed")
-            return .taken
+        do throws(ProofRefusal) {
+            let proof = try proof(connect)
+            become(.authenticating)
+            broker.authenticate(self, connect, proof)
+        } catch {
+            refuseConnect(error.reason, error.text, slug: error.slug)
         }
-        become(.authenticating)
-        broker.authenticate(self, connect, credential)
         return .taken
     }
 
     /// The specification asks for 23 at least ([MQTT-3.1.3-5]).
     private static let maximumIdentifierBytes = 256
 
-    /// User name: the thing's identifier (another text is not looked at, as with HTTP Basic); password: its key.
-    private static func credential(_ connect: Connect) -> Credential? {
-        guard let password = connect.password, !password.isEmpty, password.count <= Credential.maximumKeyBytes,
-            let key = String(validating: password, as: UTF8.self)
-        else { return nil }
-        return Credential(key: key, claimedThing: connect.userName.flatMap { ThingID($0) })
-    }
-
-    /// `things` has said whose key it is, or that it is nobody's.
+    /// `things` has said who it is, or that it is nobody.
     func authenticated(
-        _ connect: Connect, _ credential: Credential, _ result: Result<ThingIdentity, ServiceError>
+        _ connect: Connect, _ proof: ClientProof, _ result: Result<ThingIdentity, ServiceError>
     ) {
         guard phase == .authenticating else { return }
         switch result {
@@ -56,11 +53,7 @@ extension Connection {
             refuseConnect(ReasonCode(connecting: error), error.message, slug: error.reason)
         case .success(let identity):
             self.identity = identity
-            let eventLoop = broker.eventLoop
-            let bound = NIOLoopBound(self, eventLoop: eventLoop)
-            watch = broker.authenticator.watch(identity, credential: credential) { error in
-                eventLoop.execute { bound.value.end(.notAuthorized, error.message) }
-            }
+            watch(identity, proof)
             broker.open(self, connect, identity)
         }
     }
@@ -74,6 +67,8 @@ extension Connection {
         var acknowledgement = ConnAck(sessionPresent: isPresent)
         if version == .v5 {
             inboundAliases = InboundTopicAliases(maximum: limits.topicAliasMaximum)
+            outboundAliases = OutboundTopicAliases(
+                maximum: min(connect.properties.topicAliasMaximum ?? 0, limits.outboundTopicAliasMaximum))
             var properties = Properties()
             properties.receiveMaximum = limits.receiveMaximum
             properties.topicAliasMaximum = limits.topicAliasMaximum
@@ -87,6 +82,7 @@ extension Connection {
         }
         write(.connAck(acknowledgement))
         become(.connected)
+        connectedAt = broker.now
         scanner.maximumPacketSize = limits.maximumPacketBytes
         broker.metrics.connected(version, listener)
         let asked = version == .v5 ? Int(connect.properties.receiveMaximum ?? .max) : Int(UInt16.max)
@@ -102,19 +98,32 @@ extension Connection {
 
     /// CONNACK with a reason and the end ([MQTT-3.1.4-2], [MQTT-3.2.2-7]); in 3.1.1 without one where it has no code for it.
     func refuseConnect(_ reason: ReasonCode, _ text: String, slug: String? = nil) {
-        broker.metrics.refused(slug ?? reason.name.replacing(" ", with: "-"))
+        broker.metrics.refused(slug ?? reason.name.replacing(" ", with: "-"), on: listener)
         if version == .v5 || ConnectReturnCode(reason) != nil {
             var acknowledgement = ConnAck(reason: reason)
-            if version == .v5 { acknowledgement.properties.reasonString = text }
+            if version == .v5 {
+                acknowledgement.properties.reasonString = text
+                if reason == .useAnotherServer {
+                    acknowledgement.properties.serverReference = broker.operators.serverReference
+                }
+            }
             write(.connAck(acknowledgement))
         }
         closeNow()
     }
 
+    /// The server ends: the client is told, and where else to go if that is known.
+    func drain() {
+        let reason: ReasonCode = broker.operators.serverReference == nil ? .serverShuttingDown : .useAnotherServer
+        let text = "the server is shutting down"
+        // No DISCONNECT before CONNACK ([MQTT-3.14.0-1]).
+        if phase == .authenticating { refuseConnect(reason, text, slug: "shutting-down") } else { end(reason, text) }
+    }
+
     func disconnected(_ packet: Disconnect, _ session: Session) throws(Violation) {
         try session.expiry.disconnected(packet, maximum: broker.limits.maximumSessionExpirySeconds)
         if SessionExpiry.discardsWill(packet) { session.will = nil }
-        broker.metrics.ended(packet.reason)
+        broker.metrics.ended(packet.reason, on: listener)
         closeNow()
     }
 }

@@ -91,7 +91,8 @@ extension Connection {
             topic = publishTopic(view.topic)
         }
         guard let path = topic.path else {
-            return refuse(view, session, .topicNameInvalid, "outside-tree")
+            let refusal = ReservedTopics.refusal(publishing: topic.bytes, by: identity.thing)
+            return refuse(view, session, refusal.reason, refusal.slug)
         }
         let grant: Grant
         if let known = run.grant, run.topic === topic {

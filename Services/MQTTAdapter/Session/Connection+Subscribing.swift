@@ -76,6 +76,13 @@ extension Connection {
         var judgements: [Judgement] = []
         var unknown: Set<Question> = []
         for request in packet.requests {
+            let maySeeSystem = broker.maySeeSystem(identity)
+            if let refusal = ReservedTopics.refusal(
+                subscribing: request.filter, by: identity.thing, maySeeSystem: maySeeSystem)
+            {
+                judgements.append(.refused(refusal.reason, refusal.text))
+                continue
+            }
             do throws(SubscriptionError) {
                 let path = try SubscriptionPath(request.filter.pattern, domain: identity.domain)
                 guard case .channel(let address) = path.reach else {

@@ -41,17 +41,29 @@ final class Connection: ChannelInboundHandler {
     private var stalledSince: NIODeadline?
     private var pressure = Pressure()
     let openedAt = NIODeadline.now()
+    /// What a proxy in front of it says of the client's address; nil: there is none that is trusted.
+    var forwardedAddress: String?
+    /// Beyond the limit of connections: there to be told of another server.
+    var isSurplus = false
+    /// When CONNECT was accepted: nanoseconds since 1970.
+    var connectedAt: Int64 = 0
+    /// Of MQTT packets, without TLS and WebSocket.
+    private(set) var receivedBytes = 0
+    private(set) var sentBytes = 0
     var lastPacketAt = NIODeadline.now()
     var keepAlive = KeepAlive(requested: 0, version: .v311)
     var version = ProtocolVersion.v311
     var session: Session?
     var identity: ThingIdentity?
-    /// Ends with the thing or its key.
+    /// Ends with the thing, its key or its certificate.
     var watch: LiveSession?
+    /// When the client certificate does: nanoseconds since 1970; nil: there is none.
+    var certificateExpiresAt: Int64?
     var maximumPacketSize = PacketScanner.largestPacket
     /// Whether reason strings and user properties may be sent in packets other than CONNACK, DISCONNECT and PUBLISH ([MQTT-3.1.2-29]).
     var explains = true
     var inboundAliases = InboundTopicAliases(maximum: 0)
+    var outboundAliases = OutboundTopicAliases(maximum: 0)
     /// The topic of the last PUBLISH and what it meant.
     var lastTopic: PublishTopic?
     /// The same of its form for the bus.
@@ -81,7 +93,7 @@ final class Connection: ChannelInboundHandler {
 
     private func opened() {
         guard !broker.add(self) else { return }
-        broker.metrics.refused("too-many-connections")
+        broker.metrics.refused("too-many-connections", on: listener)
         phase = .closed
         context?.close(promise: nil)
     }
@@ -124,6 +136,7 @@ final class Connection: ChannelInboundHandler {
         guard phase != .closed else { return }
         var arrived = unwrapInboundIn(data)
         lastPacketAt = .now()
+        receivedBytes += arrived.readableBytes
         if isWaiting {
             pending.writeImmutableBuffer(arrived)
             return
@@ -292,7 +305,7 @@ final class Connection: ChannelInboundHandler {
     }
 
     func send(_ template: PublishTemplate, packetIdentifier: UInt16, isDuplicate: Bool = false) {
-        template.write(packetIdentifier: packetIdentifier, isDuplicate: isDuplicate, into: &out)
+        write(template, packetIdentifier, isDuplicate)
         broker.metrics.sent.increment()
         markDirty()
     }
@@ -301,10 +314,19 @@ final class Connection: ChannelInboundHandler {
     func sendAtMostOnce(_ template: PublishTemplate) {
         guard template.count <= maximumPacketSize else { return broker.metrics.dropped("too-large-for-client") }
         guard canTake else { return broker.metrics.dropped("slow-client") }
-        template.write(into: &out)
+        write(template)
         broker.metrics.sent.increment()
         markDirty()
         flushIfLarge()
+    }
+
+    private func write(_ template: PublishTemplate, _ packetIdentifier: UInt16 = 0, _ isDuplicate: Bool = false) {
+        guard outboundAliases.maximum > 0 else {
+            return template.write(packetIdentifier: packetIdentifier, isDuplicate: isDuplicate, into: &out)
+        }
+        template.write(
+            packetIdentifier: packetIdentifier, isDuplicate: isDuplicate, aliases: &outboundAliases,
+            maximumPacketSize: maximumPacketSize, into: &out)
     }
 
     /// QoS 0 packets that go out as they came.
@@ -344,6 +366,7 @@ final class Connection: ChannelInboundHandler {
         let hadNoRoom = out.readableBytes >= broker.limits.outgoingBytes
         // Out of the way first: the write may call this again by way of the channel's writability.
         var bytes = out
+        sentBytes += bytes.readableBytes
         out = ByteBuffer()
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
         // A small one is kept: once it is written its memory is used again.
@@ -407,10 +430,11 @@ final class Connection: ChannelInboundHandler {
     /// Ends the connection with a reason, which MQTT 5 is told ([MQTT-4.13.1-1]).
     func end(_ reason: ReasonCode, _ text: String) {
         guard phase != .closed else { return }
-        broker.metrics.ended(reason)
+        broker.metrics.ended(reason, on: listener)
         if version == .v5, phase == .connected {
             var properties = Properties()
             properties.reasonString = text
+            if reason == .useAnotherServer { properties.serverReference = broker.operators.serverReference }
             write(.disconnect(Disconnect(reason: reason, properties: properties)))
         }
         closeNow()
@@ -452,13 +476,16 @@ final class Connection: ChannelInboundHandler {
         switch phase {
         case .connecting, .authenticating:
             if now > openedAt + limits.connectTimeout {
-                broker.metrics.refused("connect-timeout")
+                broker.metrics.refused("connect-timeout", on: listener)
                 closeNow()
             }
         case .connected:
             if let stalledSince, now > stalledSince + limits.stallTimeout {
                 broker.metrics.slowConsumers.increment()
                 return closeNow()
+            }
+            if let certificateExpiresAt, certificateExpiresAt <= broker.now {
+                return end(.notAuthorized, "the client certificate has expired")
             }
             // What waits for this side is not the client's silence.
             guard !isWaiting,

@@ -11,9 +11,12 @@ import ServiceKit
 
 /// One port on which clients come.
 struct Listener: Sendable {
-    enum Kind: String, Sendable {
+    enum Kind: String, Sendable, CaseIterable {
         case tcp, tls
         case webSocket = "websocket"
+        case webSocketTLS = "websocket-tls"
+
+        var isTLS: Bool { self == .tls || self == .webSocketTLS }
     }
 
     let kind: Kind
@@ -80,11 +83,14 @@ struct BrokerService: Service, CustomStringConvertible {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    if let tls = listener.tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+                    if let tls = listener.tls {
+                        try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+                        try pipeline.addHandler(TLSFailures(broker: broker.value, listener: listener.kind))
+                    }
                     let connection = Connection(broker: broker.value, listener: listener.kind)
                     switch listener.kind {
                     case .tcp, .tls: try pipeline.addHandler(connection)
-                    case .webSocket: try WebSocketUpgrade.add(to: pipeline, connection)
+                    case .webSocket, .webSocketTLS: try WebSocketUpgrade.add(to: pipeline, connection)
                     }
                 }
             }

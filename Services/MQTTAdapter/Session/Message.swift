@@ -84,9 +84,9 @@ final class Message {
 
 /// One PUBLISH as several subscribers get it, packet identifiers apart: written once, copied for each.
 struct PublishTemplate {
-    private let bytes: ByteBuffer
+    let bytes: ByteBuffer
     /// Of the packet identifier; nil with QoS 0.
-    private let identifierOffset: Int?
+    let identifierOffset: Int?
 
     var count: Int { bytes.readableBytes }
 

@@ -82,6 +82,8 @@ final class Session {
     /// Whether messages wait in the store, behind those in memory.
     var isSpilled = false
     var isLoading = false
+    /// The last entry that was put behind those in memory, into the store.
+    private var spilledOrder: UInt64 = 0
     /// The last entry that was brought back from the store.
     var loadedOrder: UInt64 = 0
     /// In the store, in memory as well or not.
@@ -204,6 +206,7 @@ final class Session {
             isSpilled = true
             loadedOrder = outgoing.order - 1
         }
+        spilledOrder = outgoing.order
         save(outgoing, packetIdentifier: 0, isInMemory: false)
     }
 
@@ -384,16 +387,19 @@ final class Session {
         storedEntries += entries
         storedBytes += bytes
         broker.storedBytes += bytes
+        broker.storedEntries += entries
     }
 
     private func load() {
         isLoading = true
+        let spilledBefore = spilledOrder
         broker.load(self) { [weak self] result in
             guard let self else { return }
             self.isLoading = false
             guard case .success(let entries) = result else { return }
             guard self.isConnected else { return }
-            if entries.isEmpty { self.isSpilled = false }
+            // What was spilled since the store was asked may not be among them.
+            if entries.isEmpty, self.spilledOrder == spilledBefore { self.isSpilled = false }
             for entry in entries {
                 self.loadedOrder = max(self.loadedOrder, entry.order)
                 // What is in flight is in the store as well.

@@ -9,7 +9,11 @@ import NIOCore
 /// Every message has two names: `channels/<channel>/messages[/<subtopic>]` and `m/<domain>/c/<channel>[/<subtopic>]`, identifiers in their canonical form. A
 /// filter is matched against one of them: one that begins with a literal `m` against the second, any other against the first, so that `#` brings a message once.
 struct SubscriptionPath: Equatable {
-    enum Form: UInt8 { case channels, domain }
+    enum Form: UInt8 {
+        case channels, domain
+        /// `$SYS/…`: no message's name, the server's own figures.
+        case system
+    }
 
     /// Whose messages it asks for.
     enum Reach: Equatable {
@@ -17,6 +21,8 @@ struct SubscriptionPath: Equatable {
         case channel(ChannelAddress)
         /// Whatever channel matches; each is asked about when a message comes by it.
         case anyChannel
+        /// No channel: `$SYS/…`.
+        case system
     }
 
     let form: Form
@@ -47,6 +53,11 @@ struct SubscriptionPath: Equatable {
         case "channels", "+":
             form = .channels
             (head, tail, reach, contentType) = try Self.channelsForm(levels)
+        case Substring(SystemTopics.root):
+            form = .system
+            (head, tail, reach, contentType) = ([first], Array(levels.dropFirst()), .system, nil)
+            // Not a subtopic: other rules of names than a channel's.
+            return
         default: throw .outsideTree
         }
         try Self.check(tail)
@@ -121,6 +132,7 @@ struct SubscriptionPath: Equatable {
             switch form {
             case .channels: head[1] = found.channel.description
             case .domain: (head[1], head[3]) = (found.domain.description, found.channel.description)
+            case .system: break
             }
         } else if form == .domain, let domain = DomainID(head[1]) {
             head[1] = domain.description
@@ -139,6 +151,7 @@ struct SubscriptionPath: Equatable {
                 "m", head[1] == "+" ? domain.description : String(head[1]), "c",
                 head[3] == "+" ? channel.description : String(head[3]),
             ]
+        case .system: levels = head.map(String.init)
         }
         switch contentType {
         case .senmlJSON: levels.append("senml-json")

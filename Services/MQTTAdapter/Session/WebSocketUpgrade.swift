@@ -19,8 +19,9 @@ enum WebSocketUpgrade {
                 else { return channel.eventLoop.makeSucceededFuture(nil) }
                 return channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": "mqtt"])
             },
-            upgradePipelineHandler: { channel, _ in
+            upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
+                    bound.value.cameBy(channel.remoteAddress, forwardedFor: head.headers["x-forwarded-for"].last)
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(WebSocketFrames())
                     try pipeline.addHandler(bound.value)

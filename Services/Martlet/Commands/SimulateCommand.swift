@@ -20,7 +20,8 @@ struct SimulateCommand: ClientCommand {
               martlet simulate --csv air-quality.csv --time-columns Date,Time --time-format '%m/%d/%Y %H:%M:%S' \\
                 --missing -200 --base-name station-1: --verify
 
-            A message that gets no answer is sent again with the same idempotency key: it is never stored twice.
+            A message that gets no answer is sent again with the same idempotency key: it is never stored twice. Devices that speak MQTT (--protocol mqtt) have \
+            QoS 2 for that, and send one message after the other.
             """)
 
     @OptionGroup(title: "Who sends, and where") var target: SimulationTarget
@@ -48,6 +49,7 @@ struct SimulateCommand: ClientCommand {
     }
 
     func execute(_ context: CommandContext) async throws {
+        _ = try target.mqttServer(context)
         // What is wrong with the arguments or the file is told before anything is made.
         if let path = csv.csv {
             try await run(csv.source(path, baseName: baseName ?? ""), context)
@@ -82,17 +84,20 @@ struct SimulateCommand: ClientCommand {
             fleet.createdThings.isEmpty && !fleet.createdChannel
             ? try await verification?.totals() ?? NamedTotals() : NamedTotals()
         let tally = SharedTally()
+        let sender = fleet.sender(context.client, over: try target.mqttServer(context))
         let began = ContinuousClock.now
         let progress = SimulationProgress(tally: tally, total: source.total, terminal: context.console.errors)
         try await progress.during {
             do {
                 try await fleet.send(
-                    source, subtopic: target.subtopic, inFlight: inFlight, retries: retries, context.client, tally)
+                    source, subtopic: target.subtopic, inFlight: inFlight, retries: retries, sender, tally)
             } catch is CancellationError {
                 // Ctrl-C is how a simulation without an end ends: its summary follows.
             }
         }
         let elapsed = ContinuousClock.now - began
+        // A task of its own, as above: sessions that are left behind would wait for their clients.
+        await Task { await sender.close() }.value
         var report = SimulationReport(
             tally: tally.now, seconds: elapsed / .seconds(1), devices: fleet.devices.count, channel: fleet.channel,
             differences: nil, isKept: target.keep || !fleet.createdChannel)

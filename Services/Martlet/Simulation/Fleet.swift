@@ -19,7 +19,7 @@ struct Fleet: Sendable {
     /// - Parameter tally: counts while it goes on.
     /// - Throws: `CancellationError`, after every message that was under way has ended; what the source throws.
     func send(
-        _ source: some SimulationSource, subtopic: String?, inFlight: Int, retries: Int, _ client: APIClient,
+        _ source: some SimulationSource, subtopic: String?, inFlight: Int, retries: Int, _ sender: Sender,
         _ tally: SharedTally
     ) async throws {
         var source = source
@@ -37,23 +37,21 @@ struct Fleet: Sendable {
                 try Task.checkCancellation()
                 if let due = message.due { tally.lag(ContinuousClock.now - (start + due)) }
                 guard devices.indices.contains(message.device) else { continue }
-                let key = devices[message.device].key
-                let publication = Publication(
-                    channel: channel, subtopic: subtopic, contentType: "application/senml+json", body: message.body)
-                group.addTask { await Self.send(publication, message, key: key, retries: retries, client, tally) }
+                group.addTask { await send(message, subtopic, retries: retries, sender, tally) }
                 running += 1
             }
             try await group.waitForAll()
         }
     }
 
-    private static func send(
-        _ publication: Publication, _ message: SimulatedMessage, key: String, retries: Int, _ client: APIClient,
-        _ tally: SharedTally
+    /// - Parameter message: of one of the devices.
+    private func send(
+        _ message: SimulatedMessage, _ subtopic: String?, retries: Int, _ sender: Sender, _ tally: SharedTally
     ) async {
         let began = ContinuousClock.now
         do {
-            let receipt = try await publication.send(key: key, client, retries: retries)
+            let receipt = try await sender.send(
+                message, of: devices[message.device], to: channel, subtopic, retries: retries)
             tally.accepted(message, receipt, after: ContinuousClock.now - began)
         } catch let failure as CommandFailure {
             tally.refused(failure.reason ?? failure.httpStatus.map { "status-\($0)" } ?? "unreachable")

@@ -6,7 +6,7 @@ import Messaging
 import Observability
 import ServiceKit
 
-/// Answers the adapters' questions: whose key, what right, which channel. Any number of instances share them as the queue group `things`.
+/// Answers the adapters' questions: whose key, which thing, what right, which channel. Any number of instances share them as the queue group `things`.
 struct RightsResponder: Service, CustomStringConvertible {
     private static let queueGroup = "things"
 
@@ -20,6 +20,7 @@ struct RightsResponder: Service, CustomStringConvertible {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await persist(identify) }
+                group.addTask { await persist(lookUpThing) }
                 group.addTask { await persist(authorize) }
                 group.addTask { await persist(lookUp) }
             }
@@ -47,6 +48,13 @@ struct RightsResponder: Service, CustomStringConvertible {
                 throw ServiceError(.malformed, reason: "invalid-key-hash", "keyHash must be 64 hexadecimal digits")
             }
             return IdentifyResponse(thing: try await store.identify(keyHash: hash))
+        }
+    }
+
+    private func lookUpThing() async throws(BusError) {
+        try await bus.serve(Subjects.lookUpThing, queueGroup: Self.queueGroup, logger: logger) {
+            (request: ThingLookupRequest, _) async throws -> ThingLookupResponse in
+            ThingLookupResponse(outcome: try await store.lookUp(thing: request.thing))
         }
     }
 

@@ -17,6 +17,18 @@ extension PostgresThingsStore: RightsStore {
         }.first
     }
 
+    func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse.Outcome {
+        let found = try await execute(
+            """
+            SELECT things.domain,
+                EXISTS (SELECT FROM domain_states WHERE domain_states.domain = things.domain AND NOT domain_states.is_enabled)
+            FROM things WHERE things.id = \(thing) AND things.is_enabled
+            """)
+        let states = try rows(of: found) { row throws(PostgresError) in try row.decode((DomainID, Bool).self) }
+        guard let (domain, isDomainOff) = states.first else { return .unknown }
+        return isDomainOff ? .disabledDomain : .known(domain)
+    }
+
     /// The thing's row comes in any case; the channel's only when it is enabled and of the same domain.
     func authorize(
         thing: ThingID, channel: ChannelReference, domain: DomainID?

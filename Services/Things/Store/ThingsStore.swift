@@ -136,6 +136,7 @@ typealias DirectoryStore = AccessStore & GroupsStore & ThingsStore
 /// What adapters ask; each one indexed query.
 protocol RightsStore: Sendable {
     func identify(keyHash: [UInt8]) async throws(ServiceError) -> IdentifyResponse.Thing?
+    func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse.Outcome
     func authorize(
         thing: ThingID, channel: ChannelReference, domain: DomainID?
     ) async throws(ServiceError) -> AuthorizeResponse.Outcome

@@ -13,6 +13,8 @@ public enum Subjects {
 
     /// ``IdentifyRequest`` → ``IdentifyResponse``.
     public static let identifyThing = "rpc.things.identify"
+    /// ``ThingLookupRequest`` → ``ThingLookupResponse``.
+    public static let lookUpThing = "rpc.things.thing"
     /// ``AuthorizeRequest`` → ``AuthorizeResponse``.
     public static let authorizeThing = "rpc.things.authorize"
     /// ``ChannelLookupRequest`` → ``ChannelLookupResponse``.

@@ -26,6 +26,28 @@ public struct IdentifyResponse: Codable, Sendable, Equatable {
     public init(thing: Thing?) { self.thing = thing }
 }
 
+/// Asks `things` about a thing that has shown who it is without a key: by a client certificate.
+public struct ThingLookupRequest: Codable, Sendable, Equatable {
+    public var thing: ThingID
+
+    public init(thing: ThingID) { self.thing = thing }
+}
+
+public struct ThingLookupResponse: Codable, Sendable, Equatable {
+    public enum Outcome: Codable, Sendable, Equatable {
+        /// The thing exists and is enabled, and its domain is; which that is.
+        case known(DomainID)
+        /// The thing is disabled or gone, or never was.
+        case unknown
+        /// The thing is well, but its domain is disabled or frozen.
+        case disabledDomain
+    }
+
+    public var outcome: Outcome
+
+    public init(outcome: Outcome) { self.outcome = outcome }
+}
+
 /// Asks `things` what a thing may do on a channel.
 public struct AuthorizeRequest: Codable, Sendable, Equatable {
     public var thing: ThingID

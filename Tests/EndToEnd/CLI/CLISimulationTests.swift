@@ -78,6 +78,36 @@ import Testing
         try await stack.stop()
     }
 
+    /// The same by MQTT, with the server of that killed, too.
+    @Test func killsMeanwhileNeitherLoseNorDoubleByMQTT() async throws {
+        let stack = try await Stack.start()
+        let door = try await FrontDoor.start(stack)
+        let client = try await client(door)
+        let running = try client.start([
+            "simulate", "--protocol", "mqtt", "--mqtt", "mqtt://127.0.0.1:\(stack.mqttPort)", "--devices", "20",
+            "--rate", "20", "--duration", "12s", "--jitter", "1", "--ramp", "1s", "--retries", "50", "--in-flight",
+            "64", "--verify", "--keep", "--json",
+        ])
+        for service in ["mqtt-adapter", "bus", "mqtt-adapter"] {
+            let before = try await stack.storedRecords()
+            try await running.process.wait("messages are stored") { try await stack.storedRecords() > before }
+            try await stack.killAndRestart(service)
+        }
+        let run = try await running.finish()
+        #expect(run.status == .exited(0), "\(run)")
+        let report = try run.json()
+        let accepted = try #require(report["accepted"] as? Int)
+        #expect((report["verified"] as? [String: Any])?["agrees"] as? Bool == true)
+        #expect(try #require(report["retries"] as? Int) > 0)
+        let stored = try await stack.storedTotals(Self.channel(report))
+        #expect(stored.values.reduce(0) { $0 + $1.count } == accepted * 3)
+        // Its sessions are gone with it.
+        #expect(try await stack.metric("mqtt-adapter", "martlet_mqtt_connections") == 0)
+        let sessions = try await client.expect(0, "clients", "--json").json()
+        #expect(sessions["total"] as? Int == 0)
+        try await stack.stop()
+    }
+
     @Test func whatWasMadeIsTakenAwayAlsoByCtrlC() async throws {
         let stack = try await Stack.start()
         let door = try await FrontDoor.start(stack)

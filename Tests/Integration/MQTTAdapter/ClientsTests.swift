@@ -54,10 +54,15 @@ import Testing
         }
     }
 
-    @Test(arguments: ["tcp", "tls", "websockets"])
+    @Test(arguments: ["tcp", "tls", "websockets", "wss"])
     func pahoSpeaksVersionFive(transport: String) async throws {
         try await withMQTT(tls: true) { stack in
-            let port = ["tcp": stack.port, "tls": stack.tlsPort, "websockets": stack.webSocketPort][transport] ?? 0
+            let port =
+                [
+                    "tcp": stack.port, "tls": stack.tlsPort, "websockets": stack.webSocketPort,
+                    "wss": stack.webSocketTLSPort,
+                ][
+                    transport] ?? 0
             let client = try run(
                 Repository.file(".build/programs/bin/python"),
                 [

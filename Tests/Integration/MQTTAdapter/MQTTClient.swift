@@ -2,6 +2,7 @@
 import MQTTAdapter
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 import TestKit
 
@@ -29,11 +30,17 @@ final class MQTTClient: Sendable {
         self.version = version
     }
 
-    static func connect(port: Int, version: ProtocolVersion = .v5) async throws -> MQTTClient {
+    static func connect(
+        port: Int, version: ProtocolVersion = .v5, tls: NIOSSLContext? = nil
+    ) async throws -> MQTTClient {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: port).get()
         let client = MQTTClient(channel: channel, version: version)
         try await channel.eventLoop.submit {
+            if let tls {
+                try channel.pipeline.syncOperations.addHandler(
+                    NIOSSLClientHandler(context: tls, serverHostname: "localhost"))
+            }
             try channel.pipeline.syncOperations.addHandler(Reader(client))
         }.get()
         return client

@@ -17,6 +17,7 @@ final class MQTTStack: Sendable {
     let httpPort: Int
     let webSocketPort: Int
     let tlsPort: Int
+    let webSocketTLSPort: Int
     /// Of the server, and what its clients are given to believe it.
     let certificate: String
     private let bus: ProcessBox
@@ -47,9 +48,11 @@ final class MQTTStack: Sendable {
         httpPort = try FreePort.next()
         webSocketPort = try FreePort.next()
         tlsPort = try FreePort.next()
+        webSocketTLSPort = try FreePort.next()
         certificate = directory.file("tls/certificate.pem")
         let tlsArguments = [
-            "--tls-port", "\(tlsPort)", "--tls-certificate", certificate, "--tls-key", directory.file("tls/key.pem"),
+            "--tls-port", "\(tlsPort)", "--websocket-tls-port", "\(webSocketTLSPort)", "--tls-certificate", certificate,
+            "--tls-key", directory.file("tls/key.pem"),
         ]
         arguments =
             [
@@ -167,9 +170,12 @@ final class MQTTStack: Sendable {
 
 /// Runs `body` with a stack of its own.
 ///
-/// - Parameter settings: the adapter's flags, as on its command line, without dashes.
+/// - Parameters:
+///   - settings: the adapter's flags, as on its command line, without dashes.
+///   - naming: further flags that name things.
 func withMQTT(
-    _ settings: [String: String] = [:], tls: Bool = false, isolation: isolated (any Actor)? = #isolation,
+    _ settings: [String: String] = [:], naming: (ThingsByContract) -> [String: String] = { _ in [:] },
+    tls: Bool = false, isolation: isolated (any Actor)? = #isolation,
     _ body: (MQTTStack) async throws -> Void
 ) async throws {
     let directory = try TemporaryDirectory("mqtt")
@@ -188,7 +194,8 @@ func withMQTT(
     let serving = Task { try await things.run {} }
     defer { serving.cancel() }
     let stack = try MQTTStack(
-        directory: directory, bus: daemon, things: things, observer: observer, settings: settings, tls: tls)
+        directory: directory, bus: daemon, things: things, observer: observer,
+        settings: settings.merging(naming(things)) { _, new in new }, tls: tls)
     try await stack.waitUntilServing()
     do {
         try await body(stack)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes and subscribes with the Paho client: paho_client.py TRANSPORT PORT CA USER PASSWORD TOPIC COUNT
+"""Publishes and subscribes with the Paho client: paho_client.py TRANSPORT PORT CA USER PASSWORD TOPIC COUNT [CERTIFICATE KEY]
 
-TRANSPORT is tcp, tls or websockets. Every message is published with QoS 2, and must come back once, in order; prints what came, and exits with 0.
+TRANSPORT is tcp, tls, websockets or wss; without a user the client's certificate says who it is. Every message is published with QoS 2, and must come back once, in order; prints what came, and exits with 0.
 """
 import queue
 import sys
@@ -10,7 +10,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-transport, port, ca, user, password, topic, count = sys.argv[1:]
+transport, port, ca, user, password, topic, count = sys.argv[1:8]
+certificate, key = sys.argv[8:10] if len(sys.argv) > 8 else (None, None)
 received = queue.Queue()
 connected = queue.Queue()
 subscribed = queue.Queue()
@@ -19,11 +20,12 @@ client = mqtt.Client(
     mqtt.CallbackAPIVersion.VERSION2,
     client_id=f"paho-{transport}",
     protocol=mqtt.MQTTv5,
-    transport="websockets" if transport == "websockets" else "tcp",
+    transport="websockets" if transport in ("websockets", "wss") else "tcp",
 )
-client.username_pw_set(user, password)
-if transport == "tls":
-    client.tls_set(ca)
+if user:
+    client.username_pw_set(user, password)
+if transport in ("tls", "wss"):
+    client.tls_set(ca, certfile=certificate, keyfile=key)
 client.on_connect = lambda client, data, flags, reason, properties: connected.put(reason)
 client.on_subscribe = lambda client, data, mid, reasons, properties: subscribed.put(reasons)
 client.on_message = lambda client, data, message: received.put(message)

@@ -103,6 +103,8 @@ package struct PublishSender<Message> {
         }
     }
 
+    package var inFlightCount: Int { entries.count { $0.phase != .done } }
+
     /// A connection begins: everything in flight is to be sent again, in order, before anything new.
     ///
     /// - Parameter receiveMaximum: what the receiver said, or 65,535; in MQTT 3.1.1 the server's own bound.

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+import Core
+
+/// What `things` is asked to find out who a thing is.
+enum IdentityQuestion: Sendable {
+    /// Whose key it is: the SHA-256 of the key, as ``KeyHash`` writes it.
+    case key(KeyFingerprint, hash: String)
+    /// Whether a thing that has shown who it is without a key is there and enabled.
+    case thing(KeyFingerprint, ThingID)
+
+    /// By which the answer is remembered.
+    var fingerprint: KeyFingerprint {
+        switch self {
+        case .key(let fingerprint, _), .thing(let fingerprint, _): fingerprint
+        }
+    }
+}

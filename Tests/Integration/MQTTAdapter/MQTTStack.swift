@@ -137,11 +137,26 @@ final class MQTTStack: Sendable {
         var all: [RawMessage] = []
         var next: UInt64 = 1
         while true {
-            let page = try await observer.read(stream: Streams.messages, from: next, maximumBytes: 1 << 20)
+            let page = try await read(from: next)
             guard let last = page.last else { return all }
             next = last.sequence + 1
             for entry in page { all.append(try RawMessage(decoding: entry.payload)) }
         }
+    }
+
+    /// After the bus was killed the observer's own connection may not be back yet.
+    private func read(from sequence: UInt64) async throws -> [StreamMessage] {
+        var page: [StreamMessage] = []
+        try await eventually("the observer reads") {
+            do throws(BusError) {
+                page = try await observer.read(stream: Streams.messages, from: sequence, maximumBytes: 1 << 20)
+                return true
+            } catch {
+                guard error == .disconnected else { throw error }
+                return false
+            }
+        }
+        return page
     }
 
     /// Publishes as another adapter does.

@@ -14,6 +14,7 @@ final class MQTTClient: Sendable {
         var packets: [Packet] = []
         var isClosed = false
         var isSessionPresent = false
+        var bytes: [UInt8] = []
     }
 
     let version: ProtocolVersion
@@ -86,6 +87,8 @@ final class MQTTClient: Sendable {
     /// Everything that has come and was not taken.
     var received: [Packet] { state.withLock { $0.packets } }
     var isClosed: Bool { state.withLock { $0.isClosed } }
+    /// All that has come, packets or not, taken or not.
+    var receivedBytes: [UInt8] { state.withLock { $0.bytes } }
 
     func waitUntilClosed() async throws {
         try await eventually("the server closes the connection") { isClosed }
@@ -159,12 +162,15 @@ final class MQTTClient: Sendable {
         init(_ client: MQTTClient) { self.client = client }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            pending.writeImmutableBuffer(unwrapInboundIn(data))
+            let bytes = unwrapInboundIn(data)
+            pending.writeImmutableBuffer(bytes)
             var packets: [Packet] = []
-            pending.withUnsafeReadableBytes { _ in }
             while let packet = takePacket() { packets.append(packet) }
             pending.discardReadBytes()
-            client.state.withLock { $0.packets += packets }
+            client.state.withLock { state in
+                state.packets += packets
+                state.bytes += bytes.readableBytesView
+            }
         }
 
         func channelInactive(context: ChannelHandlerContext) {

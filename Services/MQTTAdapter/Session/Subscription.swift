@@ -76,7 +76,7 @@ final class Route {
     var domainTopic: String { topic("m/\(domain)/c/\(channel)") }
 
     private func topic(_ head: String) -> String {
-        subtopic.isEmpty ? head : head + "/" + subtopic.replacing(".", with: "/")
+        subtopic.isEmpty ? head : head + "/" + SubscriptionPath.slashed(subtopic)
     }
 }
 

@@ -10,6 +10,15 @@ import Observability
 struct SessionKey: Hashable, Sendable {
     let thing: ThingID
     let clientIdentifier: String
+
+    static func == (left: Self, right: Self) -> Bool {
+        left.thing == right.thing && ExactText(left.clientIdentifier) == ExactText(right.clientIdentifier)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(thing)
+        hasher.combine(ExactText(clientIdentifier))
+    }
 }
 
 /// What the server knows of a client beyond its connection (section 4.1): subscriptions, messages in flight both ways, messages that wait, the will.
@@ -63,7 +72,7 @@ final class Session {
     var will: Will?
     /// When a will whose delay runs is published: nanoseconds since 1970.
     var willAt: Int64?
-    var subscriptions: [String: Subscription] = [:]
+    var subscriptions = ExactTable<Subscription>()
     var channelRights: [ChannelID: ChannelRight] = [:]
     var receiver: PublishReceiver
     /// QoS 2 messages that the client published and has not released, as the store has them.

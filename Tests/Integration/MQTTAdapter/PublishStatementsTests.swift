@@ -65,6 +65,54 @@ import Testing
         }
     }
 
+    @Test("[MQTT-4.7.3-4] topics, filters, shares and client identifiers are compared as they were sent")
+    func looksAlike() async throws {
+        let scene = try Scene()
+        let alike = ["caf\u{E9}", "cafe\u{301}"]
+        let publisher = try await scene.client("publisher")
+        var clients: [MQTTClient] = []
+        for text in alike {
+            // Neither is the other's session.
+            let client = try await scene.client(text, expiry: 60)
+            #expect(!client.isSessionPresent)
+            try await client.subscribe(scene.topic(text))
+            clients.append(client)
+        }
+        for text in alike { try await publisher.publishAndWait(scene.topic(text), text, retain: true) }
+        for (client, text) in zip(clients, alike) {
+            let message = try await client.nextMessage()
+            #expect(Array(message.topic.utf8) == Array(scene.topic(text).utf8))
+            try await answer(message, by: client)
+            // Both filters, and both retained messages.
+            let other = try await scene.client("other")
+            let filters = alike.map { scene.topic($0) }
+            try await other.subscribe(filters[0], filters[1], qos: .atMostOnce)
+            #expect(try await other.nextMessage().retain)
+            #expect(try await other.nextMessage().retain)
+            try await other.send(.unsubscribe(Unsubscribe(packetIdentifier: 2, filters: [try TopicFilter(filters[0])])))
+            guard case .unsubAck = try await other.next() else { throw MQTTClient.Closed() }
+            for text in alike { try await publisher.publishAndWait(scene.topic(text), "live") }
+            #expect(Array(try await other.nextMessage().topic.utf8) == Array(filters[1].utf8))
+            try await other.expectSilence()
+        }
+        // Shares of two names each get everything.
+        let member = try await scene.client("member")
+        for name in alike { try await member.subscribe("$share/\(name)/" + scene.topic("t"), qos: .atMostOnce) }
+        try await publisher.publishAndWait(scene.topic("t"), "twice")
+        for _ in 1...2 { #expect(try await member.nextText() == "twice") }
+        // A separator is one, whatever stands behind it.
+        let accent = scene.topic("a/\u{301}b")
+        for filter in [accent, scene.topic("a/+"), scene.topic("+/\u{301}b"), scene.stack.topic("+/+/\u{301}b")] {
+            let client = try await scene.client("accent")
+            #expect(try await client.subscribe(filter, qos: .atMostOnce) == [.success])
+            try await publisher.publishAndWait(accent, "accent")
+            let message = try await client.nextMessage()
+            #expect(Array(message.topic.utf8) == Array(accent.utf8))
+        }
+        #expect(
+            try await member.subscribe("channels/\(scene.stack.things.channel)/messages/\u{301}x") == [.grantedQoS2])
+    }
+
     // MARK: Expiry
 
     private func publish(_ text: String, created: Int64, expiry: UInt32?, _ scene: Scene) async throws {

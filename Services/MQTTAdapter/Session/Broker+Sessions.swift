@@ -100,11 +100,14 @@ extension Broker {
     /// The session itself is over ([MQTT-3.1.2-23]).
     func end(_ session: Session) {
         if session.will != nil { publishWill(of: session) }
+        let shares = session.subscriptions.values.contains { $0.filter.shareName != nil }
         for subscription in Array(session.subscriptions.values) { remove(subscription, fromStore: false) }
+        let parked = session.parkedByShare
         for case .allowed(let watch) in session.channelRights.values { watch.cancel() }
         session.channelRights = [:]
         if sessions[session.key] === session { sessions[session.key] = nil }
-        forget(session)
+        guard shares else { return forget(session) }
+        leaveShares(session, parked)
     }
 
     private func keep(_ session: Session) {
@@ -115,7 +118,7 @@ extension Broker {
         save(.session(stored(session)))
     }
 
-    private func forget(_ session: Session) {
+    func forget(_ session: Session) {
         guard session.isKept else { return }
         session.isKept = false
         keptSessions -= 1

@@ -52,6 +52,8 @@ final class Session {
     struct Parked {
         let message: Message
         let isRetained: Bool
+        /// The filter of the shared subscription that it came by: another member gets it if this one may not; nil: none.
+        let share: ExactText?
     }
 
     static let parkedBytes = 256 << 10
@@ -151,7 +153,7 @@ final class Session {
     ///
     /// - Parameter templates: what was written for the message before, for other sessions.
     func deliver(_ message: Message, by target: Target, _ templates: inout Templates, isRetained: Bool = false) {
-        if target.subscription.isOverAllChannels, park(message, isRetained) { return }
+        if target.subscription.isOverAllChannels, park(message, isRetained, target.subscription.filter) { return }
         let qos = min(message.qos, target.qos)
         let retain = isRetained || (target.retainAsPublished && message.retain)
         guard qos != .atMostOnce else {
@@ -164,16 +166,17 @@ final class Session {
     }
 
     /// Keeps a message while it is asked whether the session may read its channel.
-    private func park(_ message: Message, _ isRetained: Bool) -> Bool {
+    private func park(_ message: Message, _ isRetained: Bool, _ filter: TopicFilter) -> Bool {
         guard case .asked(var parked, var bytes)? = channelRights[message.channel] else { return false }
+        let share = filter.shareName == nil ? nil : ExactText(filter.text)
         // By another of its filters it is there already; all of them get it when the answer comes.
-        if parked.last?.message === message { return true }
+        if let last = parked.last, last.message === message, last.share == share { return true }
         bytes += message.envelope.readableBytes
         guard bytes <= Self.parkedBytes else {
             broker.metrics.dropped("right-not-known")
             return true
         }
-        parked.append(Parked(message: message, isRetained: isRetained))
+        parked.append(Parked(message: message, isRetained: isRetained, share: share))
         channelRights[message.channel] = .asked(parked: parked, bytes: bytes)
         return true
     }
@@ -235,10 +238,10 @@ final class Session {
         while connection.canTake, sender.canSend, let outgoing = queue.first {
             if let reason = obstacle(to: outgoing) {
                 if reason == .rightNotKnown { break }
-                broker.metrics.dropped(reason.rawValue)
                 queue.removeFirst()
                 queuedBytes -= outgoing.bytes
                 forget(outgoing.order)
+                if reason == .expired || !broker.leave(outgoing) { broker.metrics.dropped(reason.rawValue) }
                 continue
             }
             queue.removeFirst()
@@ -250,6 +253,17 @@ final class Session {
         }
         if queue.isEmpty, isSpilled, !isLoading, sender.canSend { load() }
         connection.releaseHeld()
+    }
+
+    /// Takes what came by a shared subscription out of what waits in memory.
+    func takeWaiting(by filter: ExactText) -> Deque<Outgoing> {
+        let taken = queue.filter { ExactText($0.filter) == filter }
+        queue.removeAll { ExactText($0.filter) == filter }
+        for outgoing in taken {
+            queuedBytes -= outgoing.bytes
+            forget(outgoing.order)
+        }
+        return taken
     }
 
     private enum Obstacle: String {

@@ -80,7 +80,10 @@ extension Connection {
             }
             acknowledgement.properties = properties
         }
-        write(.connAck(acknowledgement))
+        guard write(.connAck(acknowledgement)) else {
+            session.will = nil
+            return refuseConnect(.packetTooLarge, "CONNACK exceeds the client's maximum packet size")
+        }
         become(.connected)
         connectedAt = broker.now
         scanner.maximumPacketSize = limits.maximumPacketBytes

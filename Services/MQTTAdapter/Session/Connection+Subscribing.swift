@@ -52,7 +52,7 @@ extension Connection {
     private func subscribed(
         _ acknowledgement: SubscriptionAcknowledgement, _ added: [(subscription: Subscription, isNew: Bool)]
     ) {
-        write(.subAck(acknowledgement))
+        guard write(.subAck(acknowledgement)) else { return }
         for (subscription, isNew) in added where subscription.filter.shareName == nil {
             switch subscription.options.retainHandling {
             case .send: broker.deliverRetained(to: subscription)

@@ -285,17 +285,27 @@ final class Connection: ChannelInboundHandler {
     /// Whether messages of QoS 1 and 2 may be sent now; otherwise they wait in the session.
     var canTake: Bool { phase == .connected && out.readableBytes < broker.limits.outgoingBytes }
 
-    func write(_ packet: Packet) {
-        guard context != nil else { return }
+    /// Any packet but a PUBLISH. The connection ends with one that does not fit what the client takes, as it would wait for it in vain; CONNACK and DISCONNECT
+    /// leave that to the caller.
+    ///
+    /// - Returns: false when it does not fit.
+    @discardableResult
+    func write(_ packet: Packet) -> Bool {
+        guard context != nil else { return true }
+        let mayBeLeftOut: Bool
         var packet = packet
         switch packet {
-        case .connAck, .disconnect, .publish: break
-        default: if !explains { packet = packet.withoutExplanations }
+        case .connAck, .disconnect: mayBeLeftOut = true
+        default:
+            mayBeLeftOut = false
+            if !explains { packet = packet.withoutExplanations }
         }
-        if !packet.encode(into: &out, version: version, maximumPacketSize: maximumPacketSize) {
-            broker.metrics.dropped("too-large-for-client")
+        guard packet.encode(into: &out, version: version, maximumPacketSize: maximumPacketSize) else {
+            if !mayBeLeftOut { end(.packetTooLarge, "an answer exceeds the client's maximum packet size") }
+            return false
         }
         markDirty()
+        return true
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.

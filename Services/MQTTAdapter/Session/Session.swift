@@ -231,6 +231,13 @@ final class Session {
                 let template = PublishTemplate(
                     outgoing.message, topic: outgoing.topic, version: connection.version, qos: qos,
                     retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now)
+                guard template.count <= connection.maximumPacketSize else {
+                    // The last connection took more ([MQTT-3.1.2-25]).
+                    broker.metrics.dropped("too-large-for-client")
+                    sender.discarded(identifier)
+                    forget(outgoing.order)
+                    continue
+                }
                 connection.send(template, packetIdentifier: identifier, isDuplicate: true)
             case .release(let identifier): connection.acknowledge(.pubRel, identifier)
             }

@@ -59,6 +59,8 @@ extension Broker {
         if let other = sessions[key]?.connection {
             other.end(.sessionTakenOver, "another connection has the same client identifier")
         }
+        // What is over is over, also before the next sweep finds it.
+        if let former = sessions[key] { expire(former, at: now) }
         if connect.cleanStart, let former = sessions[key] { end(former) }
         let isPresent = sessions[key] != nil
         let session =
@@ -133,11 +135,14 @@ extension Broker {
             retainedExpireAt = now + Self.retainedInterval
             for (channel, subtopic) in retained.expire(at: now) { save(.removeRetained(channel, subtopic: subtopic)) }
         }
-        for session in Array(sessions.values) where !session.isConnected {
-            if let willAt = session.willAt, willAt <= now { publishWill(of: session) }
-            if let closedAt = session.closedAt, let end = session.expiry.end(closedAt: closedAt), end <= now {
-                self.end(session)
-            }
+        for session in Array(sessions.values) { expire(session, at: now) }
+    }
+
+    private func expire(_ session: Session, at now: Int64) {
+        guard !session.isConnected else { return }
+        if let willAt = session.willAt, willAt <= now { publishWill(of: session) }
+        if let closedAt = session.closedAt, let end = session.expiry.end(closedAt: closedAt), end <= now {
+            self.end(session)
         }
     }
 

@@ -115,6 +115,49 @@ import Testing
 
     // MARK: Expiry
 
+    @Test("[MQTT-3.3.2-5] an expired message is not sent; what is left of its interval goes with one that is not")
+    func expired() async throws {
+        let scene = try Scene()
+        let live = try await scene.client("live")
+        try await live.subscribe(scene.topic())
+        let sleeper = try await scene.client("sleeper", expiry: 60)
+        try await sleeper.subscribe(scene.topic())
+        try await sleeper.disconnect()
+        var narrow = scene.connect("narrow")
+        narrow.properties.receiveMaximum = 1
+        let busy = try await scene.open(narrow).client
+        try await busy.subscribe(scene.topic())
+        let second: Int64 = 1_000_000_000
+        let now = WallClock.system.now()
+        // As another adapter has published them, some time ago.
+        try await publish("fresh", created: now - 100 * second, expiry: 3_600, scene)
+        try await publish("over", created: now - 100 * second, expiry: 99, scene)
+        try await publish("soon over", created: now - 100 * second, expiry: 101, scene)
+        try await publish("endless", created: now - 100 * second, expiry: nil, scene)
+        for (text, left) in [("fresh", 3_500), ("soon over", 1), ("endless", nil)] as [(String, UInt32?)] {
+            let message = try await live.nextMessage()
+            #expect(String(buffer: message.payload) == text)
+            let interval = message.properties.messageExpiryInterval
+            #expect((interval == nil) == (left == nil))
+            if let interval, let left { #expect(interval <= left && interval + 60 > left) }
+            try await answer(message, by: live)
+        }
+        try await live.expectSilence()
+        let first = try await busy.nextMessage()
+        #expect(String(buffer: first.payload) == "fresh")
+        try await eventually("one more is over") { WallClock.system.now() > now + 2 * second }
+        // The first was in flight meanwhile, the others waited.
+        try await answer(first, by: busy)
+        #expect(try await busy.nextText() == "endless")
+        let again = try await scene.client("sleeper", cleanStart: false, expiry: 60)
+        for text in ["fresh", "endless"] {
+            let message = try await again.nextMessage()
+            #expect(String(buffer: message.payload) == text)
+            try await answer(message, by: again)
+        }
+        try await again.expectSilence()
+    }
+
     private func publish(_ text: String, created: Int64, expiry: UInt32?, _ scene: Scene) async throws {
         var properties = ByteBuffer()
         if let expiry {

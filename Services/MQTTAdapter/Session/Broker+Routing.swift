@@ -267,9 +267,10 @@ extension Broker {
         save(.retained(kept))
     }
 
+    /// - Parameter subscription: of a SUBSCRIBE that was just acknowledged; another may have replaced it already.
     func deliverRetained(to subscription: Subscription) {
         let session = subscription.session
-        guard session.subscriptions[subscription.filter.text] === subscription else { return }
+        guard session.subscriptions[subscription.filter.text] != nil else { return }
         if subscription.path.form == .system { return deliverSystemTopics(to: subscription) }
         let channels = subscription.channel.map { [$0] } ?? retained.channels
         for channel in channels {
@@ -283,8 +284,10 @@ extension Broker {
                 if let contentType = subscription.path.contentType, contentType != message.contentType { continue }
                 let topic = subscription.path.topic(
                     channel: channel, domain: message.domain, subtopic: message.subtopic)
+                // [MQTT-3.8.3-3]
+                guard let target = Target([subscription], topic: topic).withoutOwn(message.session) else { continue }
                 var templates = Templates()
-                session.deliver(message, by: Target([subscription], topic: topic), &templates, isRetained: true)
+                session.deliver(message, by: target, &templates, isRetained: true)
             }
         }
     }

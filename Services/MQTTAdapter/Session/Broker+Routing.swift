@@ -292,7 +292,7 @@ extension Broker {
         }
     }
 
-    private static func matches(_ subscription: Subscription, _ route: Route) -> Bool {
+    static func matches(_ subscription: Subscription, _ route: Route) -> Bool {
         var pattern = subscription.pattern
         var topic = subscription.path.form == .channels ? route.channelsTopic : route.domainTopic
         return pattern.withUTF8 { pattern in

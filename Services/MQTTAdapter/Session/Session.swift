@@ -286,12 +286,25 @@ final class Session {
     /// Why a message that has waited may not be sent, or not now.
     private func obstacle(to outgoing: Outgoing) -> Obstacle? {
         if outgoing.message.isExpired(at: broker.now) { return .expired }
-        guard let subscription = subscriptions[outgoing.filter] else { return .unsubscribed }
+        guard let subscription = subscriptions[outgoing.filter] ?? another(for: outgoing) else { return .unsubscribed }
         guard subscription.isOverAllChannels else { return nil }
         return switch broker.mayRead(self, outgoing.message.channel) {
         case .allowed: nil
         case .asked: .rightNotKnown
         case .refused: .rightGone
+        }
+    }
+
+    /// Another subscription that brings the message under the same topic: it came by both.
+    private func another(for outgoing: Outgoing) -> Subscription? {
+        let message = outgoing.message
+        return subscriptions.values.first { subscription in
+            subscription.filter.shareName == nil
+                && subscription.path.topic(
+                    channel: message.channel, domain: message.domain, subtopic: message.subtopic) == outgoing.topic
+                && Broker.matches(
+                    subscription,
+                    Route(channel: message.channel, domain: message.domain, subtopic: message.subtopic))
         }
     }
 

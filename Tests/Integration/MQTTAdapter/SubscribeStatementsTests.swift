@@ -42,5 +42,29 @@ import Testing
         #expect(try await again.nextText() == "own")
     }
 
+    // MARK: UNSUBSCRIBE
+
+    @Test("what waits and matches another subscription as well stays when one of them ends")
+    func overlapping() async throws {
+        let scene = try Scene()
+        var connect = scene.connect("listener")
+        connect.properties.receiveMaximum = 1
+        let client = try await scene.open(connect).client
+        try await client.subscribe(scene.topic("a"), subscriptionIdentifier: 1)
+        try await client.subscribe(scene.topic("+"), identifier: 2, subscriptionIdentifier: 2)
+        let publisher = try await scene.client("publisher")
+        for number in 1...3 { try await publisher.publishAndWait(scene.topic("a"), "\(number)") }
+        let first = try await client.nextMessage()
+        try await client.send(
+            .unsubscribe(Unsubscribe(packetIdentifier: 5, filters: [try TopicFilter(scene.topic("a"))])))
+        guard case .unsubAck = try await client.next() else { throw MQTTClient.Closed() }
+        try await answer(first, by: client)
+        for number in 2...3 {
+            let message = try await client.nextMessage()
+            #expect(String(buffer: message.payload) == "\(number)")
+            try await answer(message, by: client)
+        }
+    }
+
     // MARK: What it is told
 }

@@ -366,13 +366,15 @@ final class Session {
             if let outgoing { forget(outgoing.order) }
             pump()
         case .release(let reason, let outgoing):
-            guard isPersistent, let outgoing else {
+            guard isPersistent else {
                 connection?.acknowledge(.pubRel, identifier, reason)
                 return
             }
-            releasedOrders[identifier] = outgoing.order
-            broker.save(.released(number, order: outgoing.order))
-            // It must never be sent again, whatever happens ([MQTT-4.3.3-6]).
+            if let outgoing {
+                releasedOrders[identifier] = outgoing.order
+                broker.save(.released(number, order: outgoing.order))
+            }
+            // It must never be sent again, whatever happens ([MQTT-4.3.3-6]), and all go out in one order ([MQTT-4.6.0-4]).
             broker.whenSaved { [weak connection] in connection?.acknowledge(.pubRel, identifier, reason) }
         case .ignored: break
         case .protocolError: throw .acknowledgesAnotherQoS

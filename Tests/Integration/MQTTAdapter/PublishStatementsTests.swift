@@ -173,4 +173,30 @@ import Testing
     }
 
     // MARK: Order
+
+    // [MQTT-4.6.0-4 of 3.1.1]
+    @Test("[MQTT-4.6.0-4] PUBREL comes in the order of PUBREC", arguments: [nil, 60] as [UInt32?])
+    func releases(expiry: UInt32?) async throws {
+        let scene = try Scene()
+        let client = try await scene.client("listener", expiry: expiry)
+        try await client.subscribe(scene.topic())
+        let publisher = try await scene.client("publisher")
+        for number in 1...5 { try await send("\(number)", on: scene.topic(), .exactlyOnce, by: publisher) }
+        var identifiers: [UInt16] = []
+        for _ in 1...5 { identifiers.append(try await client.nextMessage().packetIdentifier) }
+        // In another order than they came, one twice, and one that is nothing's.
+        let order = [
+            identifiers[3], identifiers[0], 60_000, identifiers[3], identifiers[4], identifiers[1], identifiers[2],
+        ]
+        var bytes: [UInt8] = []
+        for identifier in order {
+            bytes += Raw.bytes(.pubRec(Acknowledgement(packetIdentifier: identifier)), .v5)
+        }
+        try await client.send(bytes: bytes)
+        for identifier in order {
+            guard case .pubRel(let release) = try await client.next() else { throw MQTTClient.Closed() }
+            #expect(release.packetIdentifier == identifier)
+            #expect(release.reason == (identifier == 60_000 ? .packetIdentifierNotFound : .success))
+        }
+    }
 }

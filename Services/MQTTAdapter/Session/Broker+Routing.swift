@@ -70,7 +70,9 @@ extension Broker {
         guard session.subscriptions[subscription.filter.text] === subscription else { return }
         metrics.revoked.increment()
         remove(subscription)
-        session.connection?.end(.notAuthorized, error.message)
+        if let connection = session.connection, connection.phase == .connected {
+            connection.end(.notAuthorized, error.message)
+        }
     }
 
     // MARK: Routes

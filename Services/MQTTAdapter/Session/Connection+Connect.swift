@@ -135,7 +135,7 @@ extension Connection {
         try session.expiry.disconnected(packet, maximum: broker.limits.maximumSessionExpirySeconds)
         if SessionExpiry.discardsWill(packet) { session.will = nil }
         broker.metrics.ended(packet.reason, on: listener)
-        closeNow()
+        closeNow(savesFirst: session.isKept && !session.isPersistent)
     }
 }
 

@@ -459,12 +459,18 @@ final class Connection: ChannelInboundHandler {
     }
 
     /// Sends what is written already, then closes.
-    func closeNow() {
+    ///
+    /// - Parameter savesFirst: when the store knows of it: a client that sees its connection closed counts on what it asked for.
+    func closeNow(savesFirst: Bool = false) {
         guard phase != .closed else { return }
         let context = context
         if context?.channel.isWritable == true { flush() }
         closed()
-        context?.close(promise: nil)
+        guard savesFirst, let channel = context?.channel else {
+            context?.close(promise: nil)
+            return
+        }
+        broker.whenSaved { channel.close(promise: nil) }
     }
 
     private func closed() {

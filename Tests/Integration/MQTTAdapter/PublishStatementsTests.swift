@@ -10,6 +10,105 @@ import Testing
 @Suite(.serialized, .sharedStack()) struct PublishStatementsTests {
     // MARK: Acknowledgements
 
+    // [MQTT-3.3.4-1 of 3.1.1]
+    @Test("[MQTT-3.3.4-1] a PUBLISH is answered as its QoS demands", arguments: ProtocolVersion.allCases)
+    func answers(version: ProtocolVersion) async throws {
+        let scene = try Scene()
+        let client = try await scene.client("publisher", version: version)
+        let before = client.receivedBytes.count
+        try await client.publish(scene.topic(), "0")
+        try await client.expectSilence()
+        try await client.publish(scene.topic(), "1", qos: .atLeastOnce, identifier: 0x1234)
+        #expect(try await client.next() == .pubAck(Acknowledgement(packetIdentifier: 0x1234)))
+        try await client.publish(scene.topic(), "2", qos: .exactlyOnce, identifier: 0x4321)
+        #expect(try await client.next() == .pubRec(Acknowledgement(packetIdentifier: 0x4321)))
+        try await client.send(.pubRel(Acknowledgement(packetIdentifier: 0x4321)))
+        #expect(try await client.next() == .pubComp(Acknowledgement(packetIdentifier: 0x4321)))
+        #expect(
+            client.receivedBytes.dropFirst(before) == [
+                0xD0, 0, 0x40, 2, 0x12, 0x34, 0x50, 2, 0x43, 0x21, 0x70, 2, 0x43, 0x21,
+            ])
+        #expect(try await scene.stored() == ["0", "1", "2"])
+    }
+
+    @Test(
+        "a QoS 2 message that is repeated before PUBREL is answered, and delivered once",
+        arguments: ProtocolVersion.allCases)
+    func exactlyOnce(version: ProtocolVersion) async throws {
+        let scene = try Scene()
+        let listener = try await scene.client("listener")
+        try await listener.subscribe(scene.topic())
+        let client = try await scene.client("publisher", version: version)
+        let acknowledgement = Acknowledgement(packetIdentifier: 7)
+        for isDuplicate in [false, true, true] {
+            try await client.publish(scene.topic(), "one", qos: .exactlyOnce, identifier: 7, isDuplicate: isDuplicate)
+            #expect(try await client.next() == .pubRec(acknowledgement))
+        }
+        for _ in 1...2 {
+            try await client.send(.pubRel(acknowledgement))
+            guard case .pubComp(let answer) = try await client.next() else { throw MQTTClient.Closed() }
+            #expect(answer.packetIdentifier == 7)
+        }
+        // The identifier is a new message's, whatever DUP says.
+        try await client.publish(scene.topic(), "two", qos: .exactlyOnce, identifier: 7, isDuplicate: true)
+        #expect(try await client.next() == .pubRec(acknowledgement))
+        for text in ["one", "two"] {
+            let message = try await listener.nextMessage()
+            #expect(String(buffer: message.payload) == text)
+            #expect(!message.isDuplicate)
+        }
+        try await listener.expectSilence()
+        #expect(try await scene.stored() == ["one", "two"])
+    }
+
+    @Test("PUBREL of an identifier that is not known is answered so")
+    func unknownIdentifier() async throws {
+        let scene = try Scene()
+        let client = try await scene.client("publisher")
+        try await client.send(.pubRel(Acknowledgement(packetIdentifier: 9)))
+        let notFound = Acknowledgement(packetIdentifier: 9, reason: .packetIdentifierNotFound)
+        #expect(try await client.next() == .pubComp(notFound))
+        try await client.send(.pubRec(Acknowledgement(packetIdentifier: 9)))
+        #expect(try await client.next() == .pubRel(notFound))
+        // Acknowledgements of nothing are no fault of one who may have lost track.
+        try await client.send(
+            .pubAck(Acknowledgement(packetIdentifier: 9)), .pubComp(Acknowledgement(packetIdentifier: 9)))
+        try await client.expectSilence()
+    }
+
+    @Test("an acknowledgement of another QoS ends the connection")
+    func otherAcknowledgement() async throws {
+        let scene = try Scene()
+        let publisher = try await scene.client("publisher")
+        for qos in [QualityOfService.atLeastOnce, .exactlyOnce] {
+            let client = try await scene.client("listener")
+            try await client.subscribe(scene.topic())
+            try await send("x", on: scene.topic(), qos, by: publisher)
+            let acknowledgement = Acknowledgement(packetIdentifier: try await client.nextMessage().packetIdentifier)
+            try await client.send(qos == .atLeastOnce ? .pubRec(acknowledgement) : .pubAck(acknowledgement))
+            try await client.expectEnd(.protocolError)
+        }
+    }
+
+    @Test("[MQTT-3.3.5-2 of 3.1.1] what is not allowed ends the connection of a client that cannot be told")
+    func notAllowed() async throws {
+        let scene = try Scene()
+        for topic in ["somewhere/else", "channels/\(ChannelID.new())/messages"] {
+            for qos in [QualityOfService.atLeastOnce, .exactlyOnce] {
+                let old = try await scene.client("old", version: .v311)
+                try await old.publish(topic, "no", qos: qos, identifier: 3)
+                try await old.expectEnd(.topicNameInvalid)
+                let new = try await scene.client("new")
+                try await new.publish(topic, "no", qos: qos, identifier: 3)
+                let refusal = Acknowledgement(packetIdentifier: 3, reason: .topicNameInvalid)
+                #expect(try await new.next() == (qos == .atLeastOnce ? .pubAck(refusal) : .pubRec(refusal)))
+                // The identifier is free again.
+                try await new.publish(scene.topic(), "\(qos)", qos: .exactlyOnce, identifier: 3)
+                #expect(try await new.next() == .pubRec(Acknowledgement(packetIdentifier: 3)))
+            }
+        }
+    }
+
     // MARK: Topics
 
     // [MQTT-3.3.2-3 of 3.1.1]
@@ -113,6 +212,49 @@ import Testing
             try await member.subscribe("channels/\(scene.stack.things.channel)/messages/\u{301}x") == [.grantedQoS2])
     }
 
+    // MARK: Properties
+
+    @Test(
+        "properties are passed on as they came, user properties in their order", arguments: QualityOfService.allCases)
+    func properties(qos: QualityOfService) async throws {
+        let scene = try Scene()
+        let client = try await scene.client("listener")
+        try await client.subscribe(scene.topic(), qos: qos)
+        let old = try await scene.client("old", version: .v311)
+        try await old.subscribe(scene.topic(), qos: qos)
+        var properties = Properties()
+        properties.payloadFormatIsText = true
+        properties.contentType = "text/x-reading; charset=\u{FEFF}utf-8"
+        properties.responseTopic = "answers/\u{E9}"
+        properties.correlationData = [0, 1, 0xFF]
+        properties.userProperties = [.init("b", "1"), .init("a", "2"), .init("b", "1"), .init("", "")]
+        let publisher = try await scene.client("publisher")
+        // Alias and retain are nobody else's business.
+        var sent = properties
+        sent.topicAlias = 5
+        try await publisher.publish(
+            scene.topic(), "payload", qos: qos, identifier: qos == .atMostOnce ? 0 : 1, properties: sent)
+        let message = try await client.nextMessage()
+        #expect(message.properties == properties)
+        #expect(message.topic == scene.topic() && message.qos == qos)
+        let plain = try await old.nextMessage()
+        #expect(plain.topic == scene.topic() && String(buffer: plain.payload) == "payload")
+    }
+
+    @Test("a payload format is not looked into: what is said to be text is passed on as it is")
+    func payloadFormat() async throws {
+        let scene = try Scene()
+        let client = try await scene.client("listener")
+        try await client.subscribe(scene.topic())
+        let publisher = try await scene.client("publisher")
+        for isText in [false, true] {
+            var properties = Properties()
+            properties.payloadFormatIsText = isText
+            try await publisher.publishAndWait(scene.topic(), "text", properties: properties)
+            #expect(try await client.nextMessage().properties == properties)
+        }
+    }
+
     // MARK: Expiry
 
     @Test("[MQTT-3.3.2-5] an expired message is not sent; what is left of its interval goes with one that is not")
@@ -158,6 +300,31 @@ import Testing
         try await again.expectSilence()
     }
 
+    @Test("[MQTT-4.3.3-7] [MQTT-4.3.3-13] what was begun is completed, on both sides, when the message has expired")
+    func expiredWhileInFlight() async throws {
+        let scene = try Scene()
+        let subscriber = try await scene.client("subscriber", expiry: 60)
+        try await subscriber.subscribe(scene.topic())
+        let publisher = try await scene.client("publisher")
+        var properties = Properties()
+        properties.messageExpiryInterval = 1
+        let began = WallClock.system.now()
+        try await publisher.publish(
+            scene.topic(), "short", qos: .exactlyOnce, identifier: 1, properties: properties)
+        #expect(try await publisher.next() == .pubRec(Acknowledgement(packetIdentifier: 1)))
+        let message = try await subscriber.nextMessage()
+        subscriber.close()
+        try await eventually("it is over") { WallClock.system.now() > began + 2_000_000_000 }
+        try await publisher.send(.pubRel(Acknowledgement(packetIdentifier: 1)))
+        #expect(try await publisher.next() == .pubComp(Acknowledgement(packetIdentifier: 1)))
+        let again = try await scene.client("subscriber", cleanStart: false, expiry: 60)
+        let repeated = try await again.nextMessage()
+        #expect(repeated.isDuplicate && repeated.packetIdentifier == message.packetIdentifier)
+        #expect(repeated.properties.messageExpiryInterval == 0)
+        try await answer(repeated, by: again)
+        try await again.expectSilence()
+    }
+
     private func publish(_ text: String, created: Int64, expiry: UInt32?, _ scene: Scene) async throws {
         var properties = ByteBuffer()
         if let expiry {
@@ -172,7 +339,151 @@ import Testing
                 mqtt: MQTTDetails(qos: 1, properties: properties)))
     }
 
+    // MARK: Aliases
+
+    @Test(
+        "[MQTT-3.3.2-7] [MQTT-3.3.2-9] aliases up to the maximum are taken, may be set anew, and end with their connection"
+    )
+    func aliases() async throws {
+        let scene = try Scene()
+        let listener = try await scene.client("listener")
+        try await listener.subscribe(scene.topic("#"))
+        func publish(_ topic: String, _ text: String, alias: UInt16, by client: MQTTClient) async throws {
+            var properties = Properties()
+            properties.topicAlias = alias
+            try await client.publish(topic, text, properties: properties)
+        }
+        let client = try await scene.client("publisher", expiry: 60)
+        for alias: UInt16 in [1, 32] { try await publish(scene.topic("t\(alias)"), "set", alias: alias, by: client) }
+        for alias: UInt16 in [1, 32] { try await publish("", "used", alias: alias, by: client) }
+        try await publish(scene.topic("other"), "set anew", alias: 1, by: client)
+        try await publish("", "used", alias: 1, by: client)
+        try await publish("", "used", alias: 32, by: client)
+        for (topic, text) in [
+            ("t1", "set"), ("t32", "set"), ("t1", "used"), ("t32", "used"), ("other", "set anew"), ("other", "used"),
+            ("t32", "used"),
+        ] {
+            let message = try await listener.nextMessage()
+            #expect(message.topic == scene.topic(topic) && String(buffer: message.payload) == text)
+            #expect(message.properties.topicAlias == nil)
+        }
+        // The session goes on, its aliases do not.
+        try await client.disconnect()
+        let again = try await scene.client("publisher", cleanStart: false, expiry: 60)
+        #expect(again.isSessionPresent)
+        try await publish("", "unknown", alias: 1, by: again)
+        try await again.expectEnd(.protocolError)
+        for (alias, topic) in [(33, scene.topic()), (0, scene.topic()), (33, "")] as [(UInt16, String)] {
+            let other = try await scene.client("other")
+            try await publish(topic, "no", alias: alias, by: other)
+            try await other.expectEnd(.topicAliasInvalid)
+        }
+        try await listener.expectSilence()
+    }
+
+    @Test("a refused message sets its alias all the same, and one that waits for an answer uses it")
+    func aliasesOfOthers() async throws {
+        let scene = try Scene()
+        let client = try await scene.client("publisher")
+        var properties = Properties()
+        properties.topicAlias = 2
+        #expect(try await client.publishAndWait("outside", "no", properties: properties) == .topicNameInvalid)
+        #expect(try await client.publishAndWait("", "no", properties: properties) == .topicNameInvalid)
+        #expect(try await client.publishAndWait(scene.topic(), "yes", properties: properties) == .success)
+        #expect(try await client.publishAndWait("", "yes", properties: properties) == .success)
+        #expect(try await scene.stored() == ["yes", "yes"])
+    }
+
+    // MARK: Overlapping subscriptions
+
+    // [MQTT-3.3.5-1 of 3.1.1]
+    @Test(
+        "[MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] overlapping subscriptions bring one copy, the highest QoS and all identifiers",
+        arguments: ProtocolVersion.allCases)
+    func overlapping(version: ProtocolVersion) async throws {
+        let scene = try Scene()
+        let client = try await scene.client("listener", version: version)
+        let filters: [(String, QualityOfService, UInt32?)] = [
+            ("a/b", .atMostOnce, 1), ("a/+", .atLeastOnce, 268_435_455), ("#", .exactlyOnce, nil),
+            ("a/#", .atMostOnce, 1),
+            ("+/b", .atMostOnce, 200), ("a/c", .exactlyOnce, 5),
+        ]
+        for (filter, qos, identifier) in filters {
+            try await client.subscribe(
+                scene.topic(filter), qos: qos, subscriptionIdentifier: version == .v5 ? identifier : nil)
+        }
+        let publisher = try await scene.client("publisher")
+        for qos in QualityOfService.allCases {
+            try await send("\(qos)", on: scene.topic("a/b"), qos, by: publisher)
+            let message = try await client.nextMessage()
+            #expect(String(buffer: message.payload) == "\(qos)")
+            #expect(message.qos == qos)
+            #expect(
+                message.properties.subscriptionIdentifiers.sorted() == (version == .v5 ? [1, 1, 200, 268_435_455] : []))
+            try await answer(message, by: client)
+            try await client.expectSilence()
+        }
+    }
+
+    @Test("[MQTT-3.3.4-5] a message that comes by both of its names comes in two copies, each with its identifiers")
+    func copies() async throws {
+        let scene = try Scene()
+        let (domain, channel) = (scene.stack.things.domain, scene.stack.things.channel)
+        let client = try await scene.client("listener")
+        let byDomain = "m/\(domain)/c/\(channel)/\(scene.name)"
+        try await client.subscribe(scene.topic(), qos: .atLeastOnce, subscriptionIdentifier: 1)
+        try await client.subscribe(scene.topic("#"), qos: .atLeastOnce, subscriptionIdentifier: 2)
+        try await client.subscribe(byDomain, qos: .atMostOnce, subscriptionIdentifier: 3)
+        let publisher = try await scene.client("publisher")
+        try await publisher.publishAndWait(scene.topic(), "both")
+        var found: [String: (QualityOfService, [UInt32])] = [:]
+        for _ in 1...2 {
+            let message = try await client.nextMessage()
+            found[message.topic] = (message.qos, message.properties.subscriptionIdentifiers)
+            try await answer(message, by: client)
+        }
+        #expect(found[scene.topic()]?.0 == .atLeastOnce && found[scene.topic()]?.1 == [1, 2])
+        #expect(found[byDomain]?.0 == .atMostOnce && found[byDomain]?.1 == [3])
+        try await client.expectSilence()
+    }
+
     // MARK: Order
+
+    // [MQTT-4.5.0-1 of 3.1.1] [MQTT-4.6.0-5 of 3.1.1] [MQTT-4.6.0-6 of 3.1.1]
+    @Test(
+        "[MQTT-4.5.0-1] [MQTT-4.6.0-5] [MQTT-4.6.0-6] all subscribers get all messages of a publisher and topic in order",
+        arguments: QualityOfService.allCases)
+    func order(qos: QualityOfService) async throws {
+        let scene = try Scene()
+        let sleeper = try await scene.client("sleeper", expiry: 60)
+        try await sleeper.subscribe(scene.topic())
+        try await sleeper.disconnect()
+        let subscribers = [
+            try await scene.client("a"), try await scene.client("b", version: .v311), try await scene.client("c"),
+        ]
+        for (subscriber, filter) in zip(subscribers, [scene.topic(), scene.topic("#"), "#"]) {
+            try await subscriber.subscribe(filter)
+        }
+        let publisher = try await scene.client("publisher")
+        let count = 200
+        var bytes: [UInt8] = []
+        for number in 1...count {
+            let publish = Publish(
+                topic: scene.topic(), payload: ByteBuffer(string: "\(number)"), qos: qos,
+                packetIdentifier: qos == .atMostOnce ? 0 : UInt16(number))
+            bytes += Raw.bytes(.publish(publish), .v5)
+        }
+        try await publisher.send(bytes: bytes)
+        for subscriber in subscribers {
+            for number in 1...count {
+                let message = try await scene.nextMessage(subscriber)
+                #expect(String(buffer: message.payload) == "\(number)")
+            }
+        }
+        guard qos != .atMostOnce else { return }
+        let again = try await scene.client("sleeper", cleanStart: false, expiry: 60)
+        for number in 1...count { #expect(try await again.nextText() == "\(number)") }
+    }
 
     // [MQTT-4.6.0-4 of 3.1.1]
     @Test("[MQTT-4.6.0-4] PUBREL comes in the order of PUBREC", arguments: [nil, 60] as [UInt32?])
@@ -198,5 +509,21 @@ import Testing
             #expect(release.packetIdentifier == identifier)
             #expect(release.reason == (identifier == 60_000 ? .packetIdentifierNotFound : .success))
         }
+    }
+
+    @Test("DUP that came in does not go out, and a message to many goes out to each under its own identifier")
+    func duplicates() async throws {
+        let scene = try Scene()
+        let client = try await scene.client("listener")
+        try await client.subscribe(scene.topic())
+        let publisher = try await scene.client("publisher")
+        for _ in 1...2 {
+            try await publisher.publish(
+                scene.topic(), "x", qos: .atLeastOnce, identifier: 500, isDuplicate: true)
+            #expect(try await publisher.next() == .pubAck(Acknowledgement(packetIdentifier: 500)))
+        }
+        let messages = [try await client.nextMessage(), try await client.nextMessage()]
+        #expect(messages.allSatisfy { !$0.isDuplicate })
+        #expect(messages[0].packetIdentifier != messages[1].packetIdentifier)
     }
 }

@@ -15,6 +15,7 @@ final class MQTTClient: Sendable {
         var isClosed = false
         var isSessionPresent = false
         var bytes: [UInt8] = []
+        var undecoded = 0
     }
 
     let version: ProtocolVersion
@@ -89,6 +90,8 @@ final class MQTTClient: Sendable {
     var isClosed: Bool { state.withLock { $0.isClosed } }
     /// All that has come, packets or not, taken or not.
     var receivedBytes: [UInt8] { state.withLock { $0.bytes } }
+    /// How many of the bytes are no packet that a server may send, or not a whole one.
+    var undecodedBytes: Int { state.withLock { $0.undecoded } }
 
     func waitUntilClosed() async throws {
         try await eventually("the server closes the connection") { isClosed }
@@ -170,6 +173,7 @@ final class MQTTClient: Sendable {
             client.state.withLock { state in
                 state.packets += packets
                 state.bytes += bytes.readableBytesView
+                state.undecoded = pending.readableBytes
             }
         }
 
@@ -183,9 +187,12 @@ final class MQTTClient: Sendable {
             let scanner = PacketScanner(maximumPacketSize: PacketScanner.largestPacket, version: client.version)
             var length = 0
             let packet = pending.withUnsafeReadableBytes { bytes -> Packet? in
-                guard case .packet(let head)? = try? scanner.scan(bytes) else { return nil }
+                // What cannot be read stays, and everything behind it.
+                guard case .packet(let head)? = try? scanner.scan(bytes),
+                    let packet = try? Packet(bytes, head: head, version: client.version, from: .server)
+                else { return nil }
                 length = head.packetLength
-                return try? Packet(bytes, head: head, version: client.version, from: .server)
+                return packet
             }
             pending.moveReaderIndex(forwardBy: length)
             return packet

@@ -108,6 +108,7 @@ extension MQTTClient {
     {
         try await waitUntilClosed()
         let packets = received
+        #expect(undecodedBytes == 0, "\(what)", sourceLocation: sourceLocation)
         guard version == .v5 else {
             #expect(packets.isEmpty, "\(what)", sourceLocation: sourceLocation)
             return

@@ -311,9 +311,11 @@ final class WebSocketClient: Sendable {
         let scanner = PacketScanner(maximumPacketSize: PacketScanner.largestPacket, version: .v5)
         var length = 0
         let packet = data.withUnsafeReadableBytes { bytes -> Packet? in
-            guard case .packet(let head)? = try? scanner.scan(bytes) else { return nil }
+            guard case .packet(let head)? = try? scanner.scan(bytes),
+                let packet = try? Packet(bytes, head: head, version: .v5, from: .server)
+            else { return nil }
             length = head.packetLength
-            return try? Packet(bytes, head: head, version: .v5, from: .server)
+            return packet
         }
         data.moveReaderIndex(forwardBy: length)
         return packet

@@ -104,6 +104,8 @@ private final class WebSocketFrames: ChannelDuplexHandler {
         // [MQTT-6.0.0-1]: binary frames only.
         case .text: close(context, .unacceptableData)
         case .ping:
+            // The newest of several may be answered alone (section 5.5.3): of a client that does not read, none waits in memory.
+            guard context.channel.isWritable else { return }
             context.writeAndFlush(
                 wrapOutboundOut(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)), promise: nil)
         case .pong: break
@@ -141,9 +143,10 @@ private final class WebSocketFrames: ChannelDuplexHandler {
 
     private func close(_ context: ChannelHandlerContext, _ data: ByteBuffer) {
         isClosing = true
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: data)))
-            .whenComplete { _ in channel.close(promise: nil) }
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        // A client that reads nothing does not get to know; nobody waits for it.
+        context.close(promise: nil)
     }
 
     private static func closeFrame(_ code: WebSocketErrorCode) -> WebSocketFrame {

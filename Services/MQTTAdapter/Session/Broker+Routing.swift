@@ -70,7 +70,9 @@ extension Broker {
         guard session.subscriptions[subscription.filter.text] === subscription else { return }
         metrics.revoked.increment()
         remove(subscription)
-        session.connection?.end(.notAuthorized, error.message)
+        if let connection = session.connection, connection.phase == .connected {
+            connection.end(.notAuthorized, error.message)
+        }
     }
 
     // MARK: Routes
@@ -101,12 +103,12 @@ extension Broker {
         compile(route)
     }
 
-    private func compile(_ route: Route) {
+    func compile(_ route: Route) {
         route.generation = generation
         route.validUntil = .max
         var alone: [(key: TargetKey, subscriptions: [Subscription])] = []
         var index: [TargetKey: Int] = [:]
-        var shared: [String: [Target]] = [:]
+        var shared: [ExactText: [Target]] = [:]
         for subscription in trie.matches(route.channelsTopic) + trie.matches(route.domainTopic) {
             if subscription.isOverAllChannels {
                 switch mayRead(subscription.session, route.channel) {
@@ -118,8 +120,8 @@ extension Broker {
             }
             let topic = subscription.path.topic(
                 channel: route.channel, domain: route.domain, subtopic: route.subtopic)
-            if let share = subscription.filter.shareName {
-                shared[share + "/" + subscription.pattern, default: []].append(Target([subscription], topic: topic))
+            guard subscription.filter.shareName == nil else {
+                shared[ExactText(subscription.filter.text), default: []].append(Target([subscription], topic: topic))
                 continue
             }
             let key = TargetKey(session: subscription.session.number, topic: topic)
@@ -131,7 +133,7 @@ extension Broker {
             }
         }
         route.targets = alone.map { Target($0.subscriptions, topic: $0.key.topic) }
-        route.groups = shared.sorted { $0.key < $1.key }.map { SharedGroup($0.value) }
+        route.groups = shared.sorted { $0.key.text < $1.key.text }.map { SharedGroup($0.key, $0.value) }
     }
 
     private struct TargetKey: Hashable {
@@ -188,9 +190,15 @@ extension Broker {
         settle(session, channel, result)
         generation += 1
         session.pump()
-        guard case .success = result else { return }
+        var isAllowed = false
+        if case .success = result { isAllowed = true }
         for parked in parked {
             let message = parked.message
+            if let share = parked.share {
+                self.share(message, share)
+                continue
+            }
+            guard isAllowed else { continue }
             let route = Route(channel: message.channel, domain: message.domain, subtopic: message.subtopic)
             compile(route)
             var templates = Templates()
@@ -217,7 +225,8 @@ extension Broker {
         var templates = Templates()
         for target in targets { deliver(message, target, &templates) }
         for group in groups {
-            if let target = group.choose() { deliver(message, target, &templates) }
+            if let type = group.targets.first?.contentType, type != message.contentType { continue }
+            if let target = group.choose(for: message.sequence) { deliver(message, target, &templates) }
         }
     }
 
@@ -260,9 +269,10 @@ extension Broker {
         save(.retained(kept))
     }
 
+    /// - Parameter subscription: of a SUBSCRIBE that was just acknowledged; another may have replaced it already.
     func deliverRetained(to subscription: Subscription) {
         let session = subscription.session
-        guard session.subscriptions[subscription.filter.text] === subscription else { return }
+        guard session.subscriptions[subscription.filter.text] != nil else { return }
         if subscription.path.form == .system { return deliverSystemTopics(to: subscription) }
         let channels = subscription.channel.map { [$0] } ?? retained.channels
         for channel in channels {
@@ -276,13 +286,15 @@ extension Broker {
                 if let contentType = subscription.path.contentType, contentType != message.contentType { continue }
                 let topic = subscription.path.topic(
                     channel: channel, domain: message.domain, subtopic: message.subtopic)
+                // [MQTT-3.8.3-3]
+                guard let target = Target([subscription], topic: topic).withoutOwn(message.session) else { continue }
                 var templates = Templates()
-                session.deliver(message, by: Target([subscription], topic: topic), &templates, isRetained: true)
+                session.deliver(message, by: target, &templates, isRetained: true)
             }
         }
     }
 
-    private static func matches(_ subscription: Subscription, _ route: Route) -> Bool {
+    static func matches(_ subscription: Subscription, _ route: Route) -> Bool {
         var pattern = subscription.pattern
         var topic = subscription.path.form == .channels ? route.channelsTopic : route.domainTopic
         return pattern.withUTF8 { pattern in

@@ -59,6 +59,8 @@ extension Broker {
         if let other = sessions[key]?.connection {
             other.end(.sessionTakenOver, "another connection has the same client identifier")
         }
+        // What is over is over, also before the next sweep finds it.
+        if let former = sessions[key] { expire(former, at: now) }
         if connect.cleanStart, let former = sessions[key] { end(former) }
         let isPresent = sessions[key] != nil
         let session =
@@ -100,11 +102,14 @@ extension Broker {
     /// The session itself is over ([MQTT-3.1.2-23]).
     func end(_ session: Session) {
         if session.will != nil { publishWill(of: session) }
+        let shares = session.subscriptions.values.contains { $0.filter.shareName != nil }
         for subscription in Array(session.subscriptions.values) { remove(subscription, fromStore: false) }
+        let parked = session.parkedByShare
         for case .allowed(let watch) in session.channelRights.values { watch.cancel() }
         session.channelRights = [:]
         if sessions[session.key] === session { sessions[session.key] = nil }
-        forget(session)
+        guard shares else { return forget(session) }
+        leaveShares(session, parked)
     }
 
     private func keep(_ session: Session) {
@@ -115,7 +120,7 @@ extension Broker {
         save(.session(stored(session)))
     }
 
-    private func forget(_ session: Session) {
+    func forget(_ session: Session) {
         guard session.isKept else { return }
         session.isKept = false
         keptSessions -= 1
@@ -130,11 +135,14 @@ extension Broker {
             retainedExpireAt = now + Self.retainedInterval
             for (channel, subtopic) in retained.expire(at: now) { save(.removeRetained(channel, subtopic: subtopic)) }
         }
-        for session in Array(sessions.values) where !session.isConnected {
-            if let willAt = session.willAt, willAt <= now { publishWill(of: session) }
-            if let closedAt = session.closedAt, let end = session.expiry.end(closedAt: closedAt), end <= now {
-                self.end(session)
-            }
+        for session in Array(sessions.values) { expire(session, at: now) }
+    }
+
+    private func expire(_ session: Session, at now: Int64) {
+        guard !session.isConnected else { return }
+        if let willAt = session.willAt, willAt <= now { publishWill(of: session) }
+        if let closedAt = session.closedAt, let end = session.expiry.end(closedAt: closedAt), end <= now {
+            self.end(session)
         }
     }
 

@@ -7,9 +7,8 @@ import Observability
 /// CONNECT and what it is answered with (MQTT 5 sections 3.1, 3.2 and 4.12).
 extension Connection {
     func connect(_ bytes: UnsafeRawBufferPointer, _ head: PacketHead) throws(Violation) -> Step {
-        // Known before the rest is read: a refusal is in the client's terms. Header, "MQTT" with its length, then the level.
-        let level = head.length + 6
-        if level < bytes.count, bytes[level] == ProtocolVersion.v5.rawValue { version = .v5 }
+        // Known before the rest is read: a refusal is in the client's terms.
+        if Self.readsNewAnswers(bytes, head) { version = .v5 }
         guard case .connect(let connect) = try Packet(bytes, head: head, version: version, from: .client) else {
             throw .notConnected
         }
@@ -38,6 +37,15 @@ extension Connection {
             refuseConnect(error.reason, error.text, slug: error.slug)
         }
         return .taken
+    }
+
+    /// Whether CONNACK is to have the form of MQTT 5. A version that is to come is taken to know it. Bridges of some servers set the highest bit of the level;
+    /// what they understand is not known, so they get what all versions before 5 have.
+    private static func readsNewAnswers(_ bytes: UnsafeRawBufferPointer, _ head: PacketHead) -> Bool {
+        // A name of four bytes with its length, then the level.
+        let level = head.length + 6
+        guard level < bytes.count, bytes[head.length] == 0, bytes[head.length + 1] == 4 else { return false }
+        return (ProtocolVersion.v5.rawValue...0x7F).contains(bytes[level])
     }
 
     /// The specification asks for 23 at least ([MQTT-3.1.3-5]).
@@ -80,7 +88,10 @@ extension Connection {
             }
             acknowledgement.properties = properties
         }
-        write(.connAck(acknowledgement))
+        guard write(.connAck(acknowledgement)) else {
+            session.will = nil
+            return refuseConnect(.packetTooLarge, "CONNACK exceeds the client's maximum packet size")
+        }
         become(.connected)
         connectedAt = broker.now
         scanner.maximumPacketSize = limits.maximumPacketBytes
@@ -124,7 +135,7 @@ extension Connection {
         try session.expiry.disconnected(packet, maximum: broker.limits.maximumSessionExpirySeconds)
         if SessionExpiry.discardsWill(packet) { session.will = nil }
         broker.metrics.ended(packet.reason, on: listener)
-        closeNow()
+        closeNow(savesFirst: session.isKept && !session.isPersistent)
     }
 }
 

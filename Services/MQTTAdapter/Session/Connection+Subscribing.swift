@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AdapterKit
 import Core
+import DequeModule
 import Messaging
 import Observability
 
@@ -51,7 +52,7 @@ extension Connection {
     private func subscribed(
         _ acknowledgement: SubscriptionAcknowledgement, _ added: [(subscription: Subscription, isNew: Bool)]
     ) {
-        write(.subAck(acknowledgement))
+        guard write(.subAck(acknowledgement)) else { return }
         for (subscription, isNew) in added where subscription.filter.shareName == nil {
             switch subscription.options.retainHandling {
             case .send: broker.deliverRetained(to: subscription)
@@ -126,6 +127,9 @@ extension Connection {
                 continue
             }
             broker.remove(subscription)
+            if filter.shareName != nil {
+                for outgoing in session.takeWaiting(by: ExactText(filter.text)) { broker.leave(outgoing) }
+            }
             reasons.append(.success)
         }
         let acknowledgement = SubscriptionAcknowledgement(packetIdentifier: packet.packetIdentifier, reasons: reasons)

@@ -285,17 +285,27 @@ final class Connection: ChannelInboundHandler {
     /// Whether messages of QoS 1 and 2 may be sent now; otherwise they wait in the session.
     var canTake: Bool { phase == .connected && out.readableBytes < broker.limits.outgoingBytes }
 
-    func write(_ packet: Packet) {
-        guard context != nil else { return }
+    /// Any packet but a PUBLISH. The connection ends with one that does not fit what the client takes, as it would wait for it in vain; CONNACK and DISCONNECT
+    /// leave that to the caller.
+    ///
+    /// - Returns: false when it does not fit.
+    @discardableResult
+    func write(_ packet: Packet) -> Bool {
+        guard context != nil else { return true }
+        let mayBeLeftOut: Bool
         var packet = packet
         switch packet {
-        case .connAck, .disconnect, .publish: break
-        default: if !explains { packet = packet.withoutExplanations }
+        case .connAck, .disconnect: mayBeLeftOut = true
+        default:
+            mayBeLeftOut = false
+            if !explains { packet = packet.withoutExplanations }
         }
-        if !packet.encode(into: &out, version: version, maximumPacketSize: maximumPacketSize) {
-            broker.metrics.dropped("too-large-for-client")
+        guard packet.encode(into: &out, version: version, maximumPacketSize: maximumPacketSize) else {
+            if !mayBeLeftOut { end(.packetTooLarge, "an answer exceeds the client's maximum packet size") }
+            return false
         }
         markDirty()
+        return true
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
@@ -449,12 +459,18 @@ final class Connection: ChannelInboundHandler {
     }
 
     /// Sends what is written already, then closes.
-    func closeNow() {
+    ///
+    /// - Parameter savesFirst: when the store knows of it: a client that sees its connection closed counts on what it asked for.
+    func closeNow(savesFirst: Bool = false) {
         guard phase != .closed else { return }
         let context = context
         if context?.channel.isWritable == true { flush() }
         closed()
-        context?.close(promise: nil)
+        guard savesFirst, let channel = context?.channel else {
+            context?.close(promise: nil)
+            return
+        }
+        broker.whenSaved { channel.close(promise: nil) }
     }
 
     private func closed() {

@@ -10,19 +10,21 @@ struct RetainedMessages {
         let expiresAt: Int64?
     }
 
-    private var kept: [ChannelID: [String: Kept]] = [:]
+    private var kept: [ChannelID: [ExactText: Kept]] = [:]
     private(set) var count = 0
     /// Of their envelopes.
     private(set) var bytes = 0
 
     var channels: [ChannelID] { Array(kept.keys) }
 
-    func contains(_ channel: ChannelID, _ subtopic: String) -> Bool { kept[channel]?[subtopic] != nil }
+    func contains(_ channel: ChannelID, _ subtopic: String) -> Bool { kept[channel]?[ExactText(subtopic)] != nil }
 
     /// - Returns: what the store is to keep; nil when a newer one is kept already.
     mutating func keep(_ envelope: ByteBuffer, sequence: UInt64) -> StoredRetained? {
         guard let message = try? Message(envelope: envelope, sequence: sequence) else { return nil }
-        if let former = kept[message.channel]?[message.subtopic], sequence != 0, former.message.sequence > sequence {
+        if let former = kept[message.channel]?[ExactText(message.subtopic)], sequence != 0,
+            former.message.sequence > sequence
+        {
             return nil
         }
         let stored = StoredRetained(
@@ -39,14 +41,14 @@ struct RetainedMessages {
 
     private mutating func insert(_ message: Message, _ expiresAt: Int64?) {
         let former = kept[message.channel, default: [:]].updateValue(
-            Kept(message: message, expiresAt: expiresAt), forKey: message.subtopic)
+            Kept(message: message, expiresAt: expiresAt), forKey: ExactText(message.subtopic))
         bytes += message.envelope.readableBytes - (former?.message.envelope.readableBytes ?? 0)
         if former == nil { count += 1 }
     }
 
     /// - Returns: whether there was one.
     mutating func remove(_ channel: ChannelID, _ subtopic: String) -> Bool {
-        guard let former = kept[channel]?.removeValue(forKey: subtopic) else { return false }
+        guard let former = kept[channel]?.removeValue(forKey: ExactText(subtopic)) else { return false }
         bytes -= former.message.envelope.readableBytes
         if kept[channel]?.isEmpty == true { kept[channel] = nil }
         count -= 1
@@ -66,7 +68,7 @@ struct RetainedMessages {
         var expired: [(ChannelID, String)] = []
         for (channel, messages) in kept {
             for (subtopic, message) in messages {
-                if let expiresAt = message.expiresAt, expiresAt <= now { expired.append((channel, subtopic)) }
+                if let expiresAt = message.expiresAt, expiresAt <= now { expired.append((channel, subtopic.text)) }
             }
         }
         for (channel, subtopic) in expired { _ = remove(channel, subtopic) }

@@ -10,6 +10,15 @@ import Observability
 struct SessionKey: Hashable, Sendable {
     let thing: ThingID
     let clientIdentifier: String
+
+    static func == (left: Self, right: Self) -> Bool {
+        left.thing == right.thing && ExactText(left.clientIdentifier) == ExactText(right.clientIdentifier)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(thing)
+        hasher.combine(ExactText(clientIdentifier))
+    }
 }
 
 /// What the server knows of a client beyond its connection (section 4.1): subscriptions, messages in flight both ways, messages that wait, the will.
@@ -43,6 +52,8 @@ final class Session {
     struct Parked {
         let message: Message
         let isRetained: Bool
+        /// The filter of the shared subscription that it came by: another member gets it if this one may not; nil: none.
+        let share: ExactText?
     }
 
     static let parkedBytes = 256 << 10
@@ -63,7 +74,7 @@ final class Session {
     var will: Will?
     /// When a will whose delay runs is published: nanoseconds since 1970.
     var willAt: Int64?
-    var subscriptions: [String: Subscription] = [:]
+    var subscriptions = ExactTable<Subscription>()
     var channelRights: [ChannelID: ChannelRight] = [:]
     var receiver: PublishReceiver
     /// QoS 2 messages that the client published and has not released, as the store has them.
@@ -142,7 +153,7 @@ final class Session {
     ///
     /// - Parameter templates: what was written for the message before, for other sessions.
     func deliver(_ message: Message, by target: Target, _ templates: inout Templates, isRetained: Bool = false) {
-        if target.subscription.isOverAllChannels, park(message, isRetained) { return }
+        if target.subscription.isOverAllChannels, park(message, isRetained, target.subscription.filter) { return }
         let qos = min(message.qos, target.qos)
         let retain = isRetained || (target.retainAsPublished && message.retain)
         guard qos != .atMostOnce else {
@@ -155,16 +166,17 @@ final class Session {
     }
 
     /// Keeps a message while it is asked whether the session may read its channel.
-    private func park(_ message: Message, _ isRetained: Bool) -> Bool {
+    private func park(_ message: Message, _ isRetained: Bool, _ filter: TopicFilter) -> Bool {
         guard case .asked(var parked, var bytes)? = channelRights[message.channel] else { return false }
+        let share = filter.shareName == nil ? nil : ExactText(filter.text)
         // By another of its filters it is there already; all of them get it when the answer comes.
-        if parked.last?.message === message { return true }
+        if let last = parked.last, last.message === message, last.share == share { return true }
         bytes += message.envelope.readableBytes
         guard bytes <= Self.parkedBytes else {
             broker.metrics.dropped("right-not-known")
             return true
         }
-        parked.append(Parked(message: message, isRetained: isRetained))
+        parked.append(Parked(message: message, isRetained: isRetained, share: share))
         channelRights[message.channel] = .asked(parked: parked, bytes: bytes)
         return true
     }
@@ -219,6 +231,13 @@ final class Session {
                 let template = PublishTemplate(
                     outgoing.message, topic: outgoing.topic, version: connection.version, qos: qos,
                     retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now)
+                guard template.count <= connection.maximumPacketSize else {
+                    // The last connection took more ([MQTT-3.1.2-25]).
+                    broker.metrics.dropped("too-large-for-client")
+                    sender.discarded(identifier)
+                    forget(outgoing.order)
+                    continue
+                }
                 connection.send(template, packetIdentifier: identifier, isDuplicate: true)
             case .release(let identifier): connection.acknowledge(.pubRel, identifier)
             }
@@ -226,10 +245,10 @@ final class Session {
         while connection.canTake, sender.canSend, let outgoing = queue.first {
             if let reason = obstacle(to: outgoing) {
                 if reason == .rightNotKnown { break }
-                broker.metrics.dropped(reason.rawValue)
                 queue.removeFirst()
                 queuedBytes -= outgoing.bytes
                 forget(outgoing.order)
+                if reason == .expired || !broker.leave(outgoing) { broker.metrics.dropped(reason.rawValue) }
                 continue
             }
             queue.removeFirst()
@@ -241,6 +260,17 @@ final class Session {
         }
         if queue.isEmpty, isSpilled, !isLoading, sender.canSend { load() }
         connection.releaseHeld()
+    }
+
+    /// Takes what came by a shared subscription out of what waits in memory.
+    func takeWaiting(by filter: ExactText) -> Deque<Outgoing> {
+        let taken = queue.filter { ExactText($0.filter) == filter }
+        queue.removeAll { ExactText($0.filter) == filter }
+        for outgoing in taken {
+            queuedBytes -= outgoing.bytes
+            forget(outgoing.order)
+        }
+        return taken
     }
 
     private enum Obstacle: String {
@@ -256,12 +286,25 @@ final class Session {
     /// Why a message that has waited may not be sent, or not now.
     private func obstacle(to outgoing: Outgoing) -> Obstacle? {
         if outgoing.message.isExpired(at: broker.now) { return .expired }
-        guard let subscription = subscriptions[outgoing.filter] else { return .unsubscribed }
+        guard let subscription = subscriptions[outgoing.filter] ?? another(for: outgoing) else { return .unsubscribed }
         guard subscription.isOverAllChannels else { return nil }
         return switch broker.mayRead(self, outgoing.message.channel) {
         case .allowed: nil
         case .asked: .rightNotKnown
         case .refused: .rightGone
+        }
+    }
+
+    /// Another subscription that brings the message under the same topic: it came by both.
+    private func another(for outgoing: Outgoing) -> Subscription? {
+        let message = outgoing.message
+        return subscriptions.values.first { subscription in
+            subscription.filter.shareName == nil
+                && subscription.path.topic(
+                    channel: message.channel, domain: message.domain, subtopic: message.subtopic) == outgoing.topic
+                && Broker.matches(
+                    subscription,
+                    Route(channel: message.channel, domain: message.domain, subtopic: message.subtopic))
         }
     }
 
@@ -323,13 +366,15 @@ final class Session {
             if let outgoing { forget(outgoing.order) }
             pump()
         case .release(let reason, let outgoing):
-            guard isPersistent, let outgoing else {
+            guard isPersistent else {
                 connection?.acknowledge(.pubRel, identifier, reason)
                 return
             }
-            releasedOrders[identifier] = outgoing.order
-            broker.save(.released(number, order: outgoing.order))
-            // It must never be sent again, whatever happens ([MQTT-4.3.3-6]).
+            if let outgoing {
+                releasedOrders[identifier] = outgoing.order
+                broker.save(.released(number, order: outgoing.order))
+            }
+            // It must never be sent again, whatever happens ([MQTT-4.3.3-6]), and all go out in one order ([MQTT-4.6.0-4]).
             broker.whenSaved { [weak connection] in connection?.acknowledge(.pubRel, identifier, reason) }
         case .ignored: break
         case .protocolError: throw .acknowledgesAnotherQoS

@@ -76,7 +76,7 @@ final class Route {
     var domainTopic: String { topic("m/\(domain)/c/\(channel)") }
 
     private func topic(_ head: String) -> String {
-        subtopic.isEmpty ? head : head + "/" + subtopic.replacing(".", with: "/")
+        subtopic.isEmpty ? head : head + "/" + SubscriptionPath.slashed(subtopic)
     }
 }
 
@@ -121,22 +121,28 @@ struct Target {
 
 /// The members of a shared subscription that a route reaches (MQTT 5 section 4.8.2).
 final class SharedGroup {
+    /// `$share/{name}/{filter}`, as all members wrote it.
+    let filter: ExactText
     let targets: [Target]
     private var next = 0
 
-    init(_ targets: [Target]) {
+    init(_ filter: ExactText, _ targets: [Target]) {
+        self.filter = filter
         self.targets = targets
         next = targets.isEmpty ? 0 : Int.random(in: 0..<targets.count)
     }
 
     /// One after the other: those who take what they get first, then who is connected, then whose session is kept.
-    func choose() -> Target? {
+    ///
+    /// - Parameter sequence: of a message that those do not get who came after it; 0: anybody may.
+    func choose(for sequence: UInt64) -> Target? {
         guard !targets.isEmpty else { return nil }
         var behind: Target?
         var kept: Target?
         for _ in targets.indices {
             let target = targets[next % targets.count]
             next = (next + 1) % targets.count
+            guard sequence == 0 || sequence > target.from else { continue }
             if let connection = target.session.connection {
                 if connection.keepsUp { return target }
                 behind = behind ?? target

@@ -27,20 +27,26 @@ struct SubscriptionPath: Equatable {
 
     let form: Form
     let reach: Reach
-    /// Levels of the filter behind what names the channel, empty ones left out.
+    /// Levels of the filter behind what names the channel.
     let tail: [Substring]
     /// The levels that name it, as they were sent.
     let head: [Substring]
     /// Of the first Mainflux's suffixes: only messages of this type, and the suffix stays in their topic.
     let contentType: ContentType?
+    /// Whether the filter begins with a slash: then its topics do.
+    let hasLeadingSlash: Bool
 
     /// - Parameters:
     ///   - pattern: a valid filter, without a share.
     ///   - domain: the subscriber's: the only one that a filter over all channels may name.
     /// - Throws: a reason and what is wrong, in words.
     init(_ pattern: String, domain: DomainID) throws(SubscriptionError) {
-        let levels = pattern.split(separator: "/", omittingEmptySubsequences: true)
-        guard let first = levels.first else { throw .outsideTree }
+        // Byte by byte: a slash with an accent behind it is one character to String, and still a separator.
+        var levels = pattern.utf8.split(separator: TopicRules.separator, omittingEmptySubsequences: false)
+            .map { Substring($0) }
+        hasLeadingSlash = levels.count > 1 && levels[0].isEmpty
+        if hasLeadingSlash { levels.removeFirst() }
+        guard let first = levels.first, !levels.contains(where: \.isEmpty) else { throw .emptyLevel }
         switch first {
         case "#":
             form = .channels
@@ -140,6 +146,11 @@ struct SubscriptionPath: Equatable {
         return (head + tail.map(String.init)).joined(separator: "/")
     }
 
+    /// The levels of a dotted subtopic.
+    static func slashed(_ subtopic: String) -> String {
+        String(decoding: subtopic.utf8.map { $0 == UInt8(ascii: ".") ? TopicRules.separator : $0 }, as: UTF8.self)
+    }
+
     /// The topic under which a message is sent to the subscriber: names that it chose stay as it chose them.
     func topic(channel: ChannelID, domain: DomainID, subtopic: String) -> [UInt8] {
         var levels: [String]
@@ -158,7 +169,8 @@ struct SubscriptionPath: Equatable {
         case .octetStream: levels.append("octet-stream")
         default: break
         }
-        if !subtopic.isEmpty { levels.append(subtopic.replacing(".", with: "/")) }
+        if !subtopic.isEmpty { levels.append(Self.slashed(subtopic)) }
+        if hasLeadingSlash { levels.insert("", at: 0) }
         return Array(levels.joined(separator: "/").utf8)
     }
 }
@@ -171,6 +183,8 @@ struct SubscriptionError: Error, Equatable {
     static let outsideTree = SubscriptionError(
         reason: .topicFilterInvalid,
         text: "The filter is outside of channels/<id>/messages and m/<domain>/c/<channel>.")
+    static let emptyLevel = SubscriptionError(
+        reason: .topicFilterInvalid, text: "No message has a topic with an empty level that the filter would match.")
     static let foreignDomain = SubscriptionError(
         reason: .notAuthorized, text: "A filter over all channels may name the thing's own domain, by its identifier.")
     static let tooLong = SubscriptionError(

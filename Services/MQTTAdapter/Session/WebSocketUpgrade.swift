@@ -76,39 +76,82 @@ private final class RefusedUpgrade: ChannelInboundHandler, RemovableChannelHandl
     }
 }
 
-/// Takes the bytes of binary frames out, and puts what goes out into frames.
+/// Takes the bytes of binary frames out, and puts what goes out into frames (RFC 6455 section 5).
 private final class WebSocketFrames: ChannelDuplexHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = WebSocketFrame
 
+    /// Whether a message has begun whose last frame has not come.
+    private var isFragmented = false
+    /// Whether a close frame has been sent: nothing is read or sent any more.
+    private var isClosing = false
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
         let frame = unwrapInboundIn(data)
+        // Sections 5.1 and 5.2: clients mask, and no extension was agreed on that would use the reserved bits.
+        guard frame.maskKey != nil, !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
+            return close(context, .protocolError)
+        }
         switch frame.opcode {
-        case .binary, .continuation: context.fireChannelRead(wrapInboundOut(frame.unmaskedData))
+        case .binary, .continuation:
+            // Section 5.4
+            guard isFragmented == (frame.opcode == .continuation) else { return close(context, .protocolError) }
+            isFragmented = !frame.fin
+            context.fireChannelRead(wrapInboundOut(frame.unmaskedData))
+        // [MQTT-6.0.0-1]: binary frames only.
+        case .text: close(context, .unacceptableData)
         case .ping:
+            // The newest of several may be answered alone (section 5.5.3): of a client that does not read, none waits in memory.
+            guard context.channel.isWritable else { return }
             context.writeAndFlush(
                 wrapOutboundOut(WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)), promise: nil)
         case .pong: break
-        case .connectionClose:
-            let channel = context.channel
-            context.writeAndFlush(
-                wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: frame.unmaskedData))
-            ).whenComplete { _ in channel.close(promise: nil) }
-        default:
-            // [MQTT-6.0.0-1]: binary frames only.
-            var reason = ByteBuffer()
-            reason.write(webSocketErrorCode: .unacceptableData)
-            let channel = context.channel
-            context.writeAndFlush(
-                wrapOutboundOut(WebSocketFrame(fin: true, opcode: .connectionClose, data: reason))
-            ).whenComplete { _ in channel.close(promise: nil) }
+        case .connectionClose: close(context, frame.unmaskedData)
+        default: close(context, .protocolError)
         }
     }
 
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The decoder's own errors are answered before this handler.
+        if error is NIOWebSocketError { isClosing = true }
+        context.fireErrorCaught(error)
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !isClosing else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
         context.write(
             wrapOutboundOut(WebSocketFrame(fin: true, opcode: .binary, data: unwrapOutboundIn(data))), promise: promise)
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode == .all, !isClosing {
+            isClosing = true
+            context.writeAndFlush(wrapOutboundOut(Self.closeFrame(.normalClosure)), promise: nil)
+        }
+        context.close(mode: mode, promise: promise)
+    }
+
+    private func close(_ context: ChannelHandlerContext, _ code: WebSocketErrorCode) {
+        close(context, Self.closeFrame(code).data)
+    }
+
+    private func close(_ context: ChannelHandlerContext, _ data: ByteBuffer) {
+        isClosing = true
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        // A client that reads nothing does not get to know; nobody waits for it.
+        context.close(promise: nil)
+    }
+
+    private static func closeFrame(_ code: WebSocketErrorCode) -> WebSocketFrame {
+        var data = ByteBuffer()
+        data.write(webSocketErrorCode: code)
+        return WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
     }
 }

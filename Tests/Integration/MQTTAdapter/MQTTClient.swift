@@ -14,6 +14,8 @@ final class MQTTClient: Sendable {
         var packets: [Packet] = []
         var isClosed = false
         var isSessionPresent = false
+        var bytes: [UInt8] = []
+        var undecoded = 0
     }
 
     let version: ProtocolVersion
@@ -86,6 +88,10 @@ final class MQTTClient: Sendable {
     /// Everything that has come and was not taken.
     var received: [Packet] { state.withLock { $0.packets } }
     var isClosed: Bool { state.withLock { $0.isClosed } }
+    /// All that has come, packets or not, taken or not.
+    var receivedBytes: [UInt8] { state.withLock { $0.bytes } }
+    /// How many of the bytes are no packet that a server may send, or not a whole one.
+    var undecodedBytes: Int { state.withLock { $0.undecoded } }
 
     func waitUntilClosed() async throws {
         try await eventually("the server closes the connection") { isClosed }
@@ -159,12 +165,16 @@ final class MQTTClient: Sendable {
         init(_ client: MQTTClient) { self.client = client }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            pending.writeImmutableBuffer(unwrapInboundIn(data))
+            let bytes = unwrapInboundIn(data)
+            pending.writeImmutableBuffer(bytes)
             var packets: [Packet] = []
-            pending.withUnsafeReadableBytes { _ in }
             while let packet = takePacket() { packets.append(packet) }
             pending.discardReadBytes()
-            client.state.withLock { $0.packets += packets }
+            client.state.withLock { state in
+                state.packets += packets
+                state.bytes += bytes.readableBytesView
+                state.undecoded = pending.readableBytes
+            }
         }
 
         func channelInactive(context: ChannelHandlerContext) {
@@ -177,9 +187,12 @@ final class MQTTClient: Sendable {
             let scanner = PacketScanner(maximumPacketSize: PacketScanner.largestPacket, version: client.version)
             var length = 0
             let packet = pending.withUnsafeReadableBytes { bytes -> Packet? in
-                guard case .packet(let head)? = try? scanner.scan(bytes) else { return nil }
+                // What cannot be read stays, and everything behind it.
+                guard case .packet(let head)? = try? scanner.scan(bytes),
+                    let packet = try? Packet(bytes, head: head, version: client.version, from: .server)
+                else { return nil }
                 length = head.packetLength
-                return try? Packet(bytes, head: head, version: client.version, from: .server)
+                return packet
             }
             pending.moveReaderIndex(forwardBy: length)
             return packet

@@ -69,9 +69,14 @@ final class MQTTStack: Sendable {
 
     /// kill -9 of the bus, and starts it again.
     func killBus() async throws {
-        await bus.process.kill()
-        try await bus.replace()
+        try await stopBus()
+        try await startBus()
     }
+
+    /// kill -9 of the bus.
+    func stopBus() async throws { await bus.process.kill() }
+
+    func startBus() async throws { try await bus.replace() }
 
     func terminate() async throws { try await process.process.terminate() }
 

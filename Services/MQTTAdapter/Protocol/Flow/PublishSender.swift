@@ -176,6 +176,11 @@ package struct PublishSender<Message> {
         return finish(index)
     }
 
+    /// A message that nextResend() gave out was not sent, as it is too large for its receiver: it counts as delivered ([MQTT-3.1.2-25]).
+    package mutating func discarded(_ packetIdentifier: UInt16) {
+        if let index = live(packetIdentifier) { _ = finish(index) }
+    }
+
     private mutating func finish(_ index: Int) -> Outcome {
         let message = entries[index].message
         entries[index].message = nil

@@ -50,6 +50,10 @@ package struct TopicFilter: Hashable, Sendable {
         }
     }
 
+    package static func == (left: Self, right: Self) -> Bool { ExactText(left.text) == ExactText(right.text) }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ExactText(text)) }
+
     private static func violation(_ bytes: UnsafeRawBufferPointer) -> Violation? {
         do throws(Violation) {
             try TopicRules.check(filter: bytes)

@@ -38,7 +38,10 @@ final class Connection: ChannelInboundHandler {
     /// What goes out with the next flush.
     private var out = ByteBuffer()
     private var isDirty = false
-    private var stalledSince: NIODeadline?
+    /// Since when the socket has taken nothing of what waits in the channel, and how much that is.
+    private var stall: (since: NIODeadline, bytes: Int)?
+    /// Reading stopped because the client does not take its answers.
+    private var waitsForRoom = false
     let openedAt = NIODeadline.now()
     var lastPacketAt = NIODeadline.now()
     var keepAlive = KeepAlive(requested: 0, version: .v311)
@@ -77,10 +80,18 @@ final class Connection: ChannelInboundHandler {
     }
 
     private func opened() {
-        guard !broker.add(self) else { return }
+        // One that came by WebSocket is known since before the upgrade, and may have been given up meanwhile.
+        if phase != .closed, register() { return }
+        context?.close(promise: nil)
+    }
+
+    /// Counts it among the broker's connections.
+    /// - Returns: false when there are as many as there may be.
+    func register() -> Bool {
+        if broker.add(self) { return true }
         broker.metrics.refused("too-many-connections")
         phase = .closed
-        context?.close(promise: nil)
+        return false
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -109,7 +120,7 @@ final class Connection: ChannelInboundHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard context.channel.isWritable else { return }
-        stalledSince = nil
+        stall = nil
         flush()
         session?.pump()
     }
@@ -175,6 +186,12 @@ final class Connection: ChannelInboundHandler {
         var run = PublishRun()
         buffer.withUnsafeReadableBytes { bytes in
             while phase != .closed, !isWaiting {
+                // Whoever does not read its answers is not read on.
+                guard out.readableBytes < broker.limits.outgoingBytes else {
+                    waitsForRoom = true
+                    isWaiting = true
+                    break
+                }
                 do throws(Violation) {
                     guard case .packet(let head) = try scanner.scan(bytes, from: offset) else { break }
                     let packet = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + head.packetLength])
@@ -310,11 +327,7 @@ final class Connection: ChannelInboundHandler {
     /// One write for all that was gathered. While the socket takes nothing it goes on gathering, up to its limit.
     func flush() {
         isDirty = false
-        guard let context, out.readableBytes > 0 else { return }
-        guard context.channel.isWritable else {
-            if stalledSince == nil { stalledSince = .now() }
-            return
-        }
+        guard let context, out.readableBytes > 0, context.channel.isWritable else { return }
         let hadNoRoom = out.readableBytes >= broker.limits.outgoingBytes
         // Out of the way first: the write may call this again by way of the channel's writability.
         var bytes = out
@@ -326,6 +339,9 @@ final class Connection: ChannelInboundHandler {
             swap(&out, &bytes)
         }
         if hadNoRoom { session?.pump() }
+        guard waitsForRoom else { return }
+        waitsForRoom = false
+        resume()
     }
 
     // MARK: The end
@@ -359,7 +375,7 @@ final class Connection: ChannelInboundHandler {
         context?.close(promise: nil)
     }
 
-    private func closed() {
+    func closed() {
         let wasKnown = phase != .closed || session != nil
         phase = .closed
         pending = ByteBuffer()
@@ -381,7 +397,7 @@ final class Connection: ChannelInboundHandler {
                 closeNow()
             }
         case .connected:
-            if let stalledSince, now > stalledSince + limits.stallTimeout {
+            if hasStalled(now) {
                 broker.metrics.slowConsumers.increment()
                 return closeNow()
             }
@@ -394,5 +410,20 @@ final class Connection: ChannelInboundHandler {
             end(.keepAliveTimeout, "nothing was heard for one and a half times the keep-alive")
         case .closed: break
         }
+    }
+
+    /// Whether something has waited for the client for longer than it may, and nothing of it was taken meanwhile.
+    private func hasStalled(_ now: NIODeadline) -> Bool {
+        guard let channel = context?.channel, !channel.isWritable else {
+            stall = nil
+            return false
+        }
+        // While the channel is full nothing is added to it: another number means that the client reads.
+        let bytes = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        guard let known = stall, known.bytes == bytes else {
+            stall = (now, bytes)
+            return false
+        }
+        return now > known.since + broker.limits.stallTimeout
     }
 }

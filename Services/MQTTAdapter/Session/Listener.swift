@@ -69,6 +69,8 @@ struct BrokerService: Service, CustomStringConvertible {
             // A fleet comes back at once.
             .serverChannelOption(.backlog, value: 4_096)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // What the kernel holds unsent stays small: so it is seen that a slow client reads, and one that does not costs little.
+            .childChannelOption(.tcpOption(.notSentLowWater), value: 128 << 10)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             // Begins small, so that idle connections cost little, and grows with what a client sends.
             .childChannelOption(
@@ -89,4 +91,9 @@ struct BrokerService: Service, CustomStringConvertible {
                 }
             }
     }
+}
+
+extension NIOBSDSocket.Option {
+    /// TCP_NOTSENT_LOWAT of `linux/tcp.h`, which Swift's Glibc module leaves out: bytes that may lie unsent in the socket (tcp(7)).
+    fileprivate static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
 }

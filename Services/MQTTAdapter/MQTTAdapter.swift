@@ -53,7 +53,7 @@ public enum MQTTAdapter {
                 port: try configuration.required(MQTTAdapterKeys.httpPort)),
             RightsService(authenticator), feed,
             BrokerService(
-                broker: broker, store: store, listeners: try listeners(configuration), limits: limits,
+                broker: broker, bus: bus, store: store, listeners: try listeners(configuration), limits: limits,
                 logger: environment.logger("mqtt")),
         ]
     }

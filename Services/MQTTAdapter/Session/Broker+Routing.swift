@@ -326,12 +326,10 @@ extension Broker {
     func deliver(_ batch: [StreamMessage], through position: FollowedPosition) -> EventLoopFuture<Void> {
         for message in batch { deliver(message) }
         feedState = .running(position)
+        knownSequence = max(knownSequence, position.sequence)
         schedulePosition()
         flushSoon()
-        guard changes.count > Self.maximumChanges else { return eventLoop.makeSucceededVoidFuture() }
-        let promise = eventLoop.makePromise(of: Void.self)
-        whenSaved { promise.succeed(()) }
-        return promise.futureResult
+        return keptUp()
     }
 
     private func deliver(_ stored: StreamMessage) {

@@ -42,8 +42,7 @@ extension Broker {
     func open(_ connection: Connection, _ connect: Connect, _ identity: ThingIdentity) {
         let expiry = SessionExpiry(connect, maximum: limits.maximumSessionExpirySeconds)
         guard !isStoreFailing || expiry.seconds == 0 else {
-            return connection.refuseConnect(
-                .serverUnavailable, "sessions cannot be stored at the moment", slug: "store-unavailable")
+            return refuseKeeping(connection)
         }
         let isAssigned = connect.clientIdentifier.isEmpty
         let identifier =
@@ -68,8 +67,11 @@ extension Broker {
         session.attach(connection)
         connection.session = session
         if session.isPersistent { keep(session) } else { forget(session) }
-        whenKept(session) { [weak connection] in
-            connection?.connected(connect, session, isPresent: isPresent, assigned: isAssigned)
+        if session.isPersistent { opening[ObjectIdentifier(connection)] = (connection, isPresent) }
+        whenKept(session) { [weak self, weak connection] in
+            guard let connection else { return }
+            self?.opening[ObjectIdentifier(connection)] = nil
+            connection.connected(connect, session, isPresent: isPresent, assigned: isAssigned)
         }
     }
 
@@ -235,7 +237,10 @@ extension Broker {
                     holding: receptions.filter(\.isStored).map(\.packetIdentifier)))
             session.isKept = true
             keptSessions += 1
-            for reception in receptions { session.receptions[reception.packetIdentifier] = reception }
+            for reception in receptions {
+                session.receptions[reception.packetIdentifier] = reception
+                if !reception.isStored { doubts[reception.messageID] = (session, reception.packetIdentifier) }
+            }
             session.closedAt = kept.closedAt ?? now
             session.will = kept.will.flatMap(Self.will)
             if let will = session.will, let closedAt = session.closedAt {

@@ -277,11 +277,13 @@ extension Connection {
         _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer
     ) throws(Violation) -> Step {
         let (view, session) = (incoming.view, incoming.session)
-        guard broker.keepsUp(for: self) else { return .waits }
+        let isStored = view.retain || (session.isPersistent && view.qos == .exactlyOnce)
+        guard broker.keepsUp(for: self, isNeeded: isStored) else { return .waits }
         guard broker.mayPublish else {
             broker.waitForBus(self)
             return .waits
         }
+        guard broker.isCertain(view, session, for: self) else { return .waits }
         // MQTT 3.1.1 has no receive maximum: the client is held to one by not reading on.
         if version == .v311, session.unsettled >= Int(broker.limits.receiveMaximum) {
             waitsForAnswers = true
@@ -319,6 +321,7 @@ extension Connection {
     /// PUBREL.
     func release(_ identifier: UInt16, _ session: Session) {
         let reason = session.receiver.released(identifier)
+        session.openReceptions.remove(identifier)
         guard session.receptions.removeValue(forKey: identifier) != nil else {
             return acknowledge(.pubComp, identifier, reason)
         }

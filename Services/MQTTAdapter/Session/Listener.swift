@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Core
 import Logging
 import NIOCore
@@ -26,6 +27,7 @@ struct Listener: Sendable {
 /// Takes up what an earlier process left, listens, and at the end tells every client and closes the store.
 struct BrokerService: Service, CustomStringConvertible {
     let broker: NIOLoopBound<Broker>
+    let bus: any Bus
     let store: any SessionStore
     let listeners: [Listener]
     let limits: BrokerLimits
@@ -40,6 +42,7 @@ struct BrokerService: Service, CustomStringConvertible {
             broker.value.restore(state)
             broker.value.start()
         }.get()
+        async let _: Void = ReceptionSearch(bus: bus, broker: broker, logger: logger).run()
         var channels: [any Channel] = []
         for listener in listeners {
             let channel = try await bootstrap(listener).bind(host: listener.host, port: listener.port).get()

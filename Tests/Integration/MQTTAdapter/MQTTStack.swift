@@ -38,7 +38,7 @@ final class MQTTStack: Sendable {
 
     fileprivate init(
         directory: TemporaryDirectory, bus: ServiceProcess, things: ThingsByContract, observer: any Bus,
-        settings: [String: String], tls: Bool, launch: MQTTLaunch
+        settings: [String: String], tls: Bool, launch: MQTTLaunch, busSocket: String
     ) throws {
         self.directory = directory
         self.bus = ProcessBox(bus)
@@ -55,7 +55,7 @@ final class MQTTStack: Sendable {
         storePath = launch.storePath ?? directory.file("sessions.sqlite")
         arguments =
             [
-                "--bus-socket", launch.busSocket?(directory) ?? directory.file("bus.sock"), "--http-port",
+                "--bus-socket", busSocket, "--http-port",
                 "\(httpPort)", "--mqtt-port", "\(port)",
                 "--websocket-port", "\(webSocketPort)", "--store-path", storePath,
             ] + (tls ? tlsArguments : []) + settings.flatMap { ["--\($0.key)", $0.value] }
@@ -197,7 +197,7 @@ struct MQTTLaunch {
     /// Of the adapter's file of sessions.
     var storePath: String?
     /// Of the bus as the adapter sees it.
-    var busSocket: (@Sendable (TemporaryDirectory) -> String)?
+    var busSocket: (@Sendable (TemporaryDirectory) async throws -> String)?
     /// More of the bus's command line.
     var busArguments: [String] = []
 }
@@ -228,7 +228,7 @@ func withMQTT(
     defer { serving.cancel() }
     let stack = try MQTTStack(
         directory: directory, bus: daemon, things: things, observer: observer, settings: settings, tls: tls,
-        launch: launch)
+        launch: launch, busSocket: try await launch.busSocket?(directory) ?? socket)
     try await stack.waitUntilServing()
     do {
         try await body(stack)

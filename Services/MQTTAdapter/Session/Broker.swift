@@ -33,6 +33,8 @@ final class Broker {
     private var drained: EventLoopPromise<Void>?
     var authenticating = 0
     var awaitingAuthentication: Deque<(Connection, Connect, Credential)> = []
+    var rightsAsked = 0
+    var rightQuestions: Deque<RightQuestion> = []
 
     // Routing
     var trie = TopicTrie<Subscription>()

@@ -109,18 +109,10 @@ extension Connection {
     func ask(_ identity: ThingIdentity, _ questions: [Question]) {
         var missing = questions.count
         for question in questions {
-            let bound = NIOLoopBound(self, eventLoop: broker.eventLoop)
-            let eventLoop = broker.eventLoop
-            let done: (Result<Grant, ServiceError>) -> Void = { [weak self] result in
-                guard let self else { return }
-                self.answers[question] = result
+            broker.ask(identity, question) { [self] result in
+                answers[question] = result
                 missing -= 1
-                if missing == 0 { self.resume() }
-            }
-            let boundDone = NIOLoopBound(done, eventLoop: eventLoop)
-            withExtendedLifetime(bound) {}
-            broker.authenticator.ask(identity, on: question.channel, right: question.right) { result in
-                eventLoop.execute { boundDone.value(result) }
+                if missing == 0 { resume() }
             }
         }
     }

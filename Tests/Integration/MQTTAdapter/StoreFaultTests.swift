@@ -113,7 +113,7 @@ import struct Foundation.URL
             try await sleeper.disconnect()
             let before = try await stack.residentBytes()
             try shim.begin(.failingSync)
-            let count = 100
+            let count = 64
             let payload = ByteBuffer(repeating: 0x78, count: 1_000_000)
             for number in 0..<count {
                 var numbered = ByteBuffer(string: "\(number) ")
@@ -128,16 +128,13 @@ import struct Foundation.URL
                 try await stack.metric("martlet_mqtt_store_failures_total") >= 2
             }
             let grown = try await stack.residentBytes() - before
-            #expect(grown < 72 << 20, "\(grown) bytes")
+            #expect(grown < 56 << 20, "\(grown) bytes")
             // With the store failing it ends when it is told to.
             try await stack.terminate()
             try shim.end()
             try await stack.startAgain()
-            try await eventually("all of it is stored") {
-                try await stack.metric("martlet_mqtt_store_entries") == Double(count)
-            }
             let again = try await stack.client(stack.things.listener, "sleeper", cleanStart: false, expiry: 3_600)
-            for number in 0..<4 {
+            for number in 0..<8 {
                 let taken = try await takeText(by: again).prefix(20)
                 try #require(taken.hasPrefix("\(number) "))
             }

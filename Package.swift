@@ -253,8 +253,8 @@ let package = Package(
             .testTarget(
                 name: "MQTTAdapterTests",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "MQTTAdapter", "TestKit", nio, nioPosix,
-                    nioSSL, nioHTTP1, nioWebSocket, logging,
+                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "MQTTAdapter", "Fuzz", "TestKit", nio,
+                    nioPosix, nioSSL, nioHTTP1, nioWebSocket, logging,
                 ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py"], swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
@@ -279,7 +279,9 @@ let package = Package(
                 swiftSettings: strict),
 
             .executableTarget(
-                name: "Fuzz", dependencies: ["Core", "Messaging", "MQTTAdapter", nio], path: "Tests/Fuzz",
+                name: "Fuzz",
+                dependencies: ["Core", "Messaging", "Bus", "MQTTAdapter", "TestKit", nio, nioPosix, logging],
+                path: "Tests/Fuzz",
                 swiftSettings: hot,
                 linkerSettings: fastLink),
             .executableTarget(

@@ -16,8 +16,11 @@ extension Broker {
 
     func authenticate(_ connection: Connection, _ connect: Connect, _ credential: Credential) {
         guard authenticating < Self.authenticatedAtOnce else {
+            connection.isQueued = true
             return awaitingAuthentication.append((connection, connect, credential))
         }
+        connection.isQueued = false
+        connection.openedAt = .now()
         authenticating += 1
         let bound = NIOLoopBound((self, connection), eventLoop: eventLoop)
         let eventLoop = eventLoop

@@ -13,6 +13,9 @@ final class Connection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// From the question whose key it is to CONNACK, at least.
+    private static let answerTimeout = TimeAmount.seconds(10)
+
     enum Phase { case connecting, authenticating, connected, closed }
 
     /// Whether a packet was taken, or is to be taken again later.
@@ -42,7 +45,10 @@ final class Connection: ChannelInboundHandler {
     private var stall: (since: NIODeadline, bytes: Int)?
     /// Reading stopped because the client does not take its answers.
     private var waitsForRoom = false
-    let openedAt = NIODeadline.now()
+    /// From when on this client's CONNECT is waited for, or its answer.
+    var openedAt = NIODeadline.now()
+    /// Its CONNECT is complete and waits for its turn: that is not the client's slowness.
+    var isQueued = false
     var lastPacketAt = NIODeadline.now()
     var keepAlive = KeepAlive(requested: 0, version: .v311)
     var version = ProtocolVersion.v311
@@ -391,9 +397,15 @@ final class Connection: ChannelInboundHandler {
     func checkDeadlines(_ now: NIODeadline) {
         let limits = broker.limits
         switch phase {
-        case .connecting, .authenticating:
+        case .connecting:
             if now > openedAt + limits.connectTimeout {
                 broker.metrics.refused("connect-timeout")
+                closeNow()
+            }
+        case .authenticating:
+            // `things` and the store have times of their own; this ends what neither did.
+            if !isQueued, now > openedAt + max(limits.connectTimeout, Self.answerTimeout) {
+                broker.metrics.refused("answer-timeout")
                 closeNow()
             }
         case .connected:

@@ -72,6 +72,12 @@ final class MartletServer: MQTTServer {
         try await waitUntilServing()
     }
 
+    /// kill -9, and at once started again.
+    func crash() async throws {
+        await process.kill()
+        process = try process.startAgain()
+    }
+
     func stop() async throws {
         try await process.terminate()
         try await stack.stop()

@@ -28,7 +28,8 @@ package struct SessionAttack {
 
     private let port: Int
     private let generator: SessionGenerator
-    private let control: SessionControl
+    private let controlDevice: ThingsByContract.Device
+    private let controlTopic: String
 
     /// - Parameters:
     ///   - control: a thing of its own, whose client is served all the time.
@@ -38,13 +39,15 @@ package struct SessionAttack {
     ) {
         self.port = port
         generator = SessionGenerator(devices: devices, topic: "channels/\(channel)/messages/fuzz")
-        self.control = SessionControl(device: control, topic: "channels/\(channel)/messages/control")
+        controlDevice = control
+        controlTopic = "channels/\(channel)/messages/control"
     }
 
     /// - Throws: ``Failure`` when the control client was served wrongly or not at all, or a connection stayed open that the server had to close.
     package func run(connections: Int, seed: UInt64) async throws -> Totals {
         var random = SeededRandom(seed: seed)
         var totals = Totals()
+        let control = SessionControl(device: controlDevice, topic: controlTopic)
         try await control.begin(port: port)
         try await withThrowingTaskGroup(of: (accepted: Bool, bytes: Int).self) { group in
             for number in 0..<connections {

@@ -257,9 +257,9 @@ let package = Package(
             .testTarget(
                 name: "MQTTAdapterTests",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "MQTTAdapter", "TestKit",
-                    nio,
-                    nioPosix, nioSSL, nioHTTP1, nioWebSocket, x509, asn1, crypto, logging,
+                    "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "MQTTAdapter", "Fuzz",
+                    "TestKit",
+                    nio, nioPosix, nioSSL, nioHTTP1, nioWebSocket, x509, asn1, crypto, logging,
                 ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py", "tls_resume.py"],
                 swiftSettings: strict),
             .testTarget(
@@ -285,7 +285,9 @@ let package = Package(
                 swiftSettings: strict),
 
             .executableTarget(
-                name: "Fuzz", dependencies: ["Core", "Messaging", "MQTTAdapter", nio], path: "Tests/Fuzz",
+                name: "Fuzz",
+                dependencies: ["Core", "Messaging", "Bus", "MQTTAdapter", "TestKit", nio, nioPosix, logging],
+                path: "Tests/Fuzz",
                 swiftSettings: hot,
                 linkerSettings: fastLink),
             .executableTarget(

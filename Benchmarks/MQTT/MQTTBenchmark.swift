@@ -19,8 +19,8 @@ struct MQTTBenchmark {
         idleConnections = try options.number("connections", default: 19_000)
         chosenRate = try options.rest["rate"].map { _ in try options.number("rate", default: 1) }
         part = options.rest["part"] ?? "all"
-        guard ["all", "load", "latency", "idle"].contains(part) else {
-            throw BenchmarkFailure(description: "--part wants load, latency or idle")
+        guard ["all", "load", "latency", "idle", "storm"].contains(part) else {
+            throw BenchmarkFailure(description: "--part wants load, latency, idle or storm")
         }
     }
 
@@ -56,6 +56,9 @@ struct MQTTBenchmark {
         if part == "all" || part == "latency" { tables.append(try measureLatency(brokers, load)) }
         try await relay.stop()
         if part == "all" || part == "idle" { tables.append(try await measureIdle(servers)) }
+        if part == "all" || part == "storm", let server = servers.lazy.compactMap({ $0 as? MartletServer }).first {
+            tables.append(try await measureStorm(server))
+        }
         for server in servers { try await server.stop() }
         return BenchmarkReport(
             name: "mqtt", title: "MQTT", method: method(servers), machine: machine, tables: tables)
@@ -211,6 +214,28 @@ struct MQTTBenchmark {
                         (spent.first ?? .nan) * 1e6 / count, latency.percentile(0.5), latency.percentile(0.99),
                     ], to: broker.name)
             }
+        }
+        return table
+    }
+
+    // MARK: Storm
+
+    private func measureStorm(_ server: MartletServer) async throws -> ResultTable {
+        var table = ResultTable(
+            title:
+                "\(idleConnections.formatted()) devices with kept sessions and subscriptions come back at once after kill -9 of mqtt-adapter, seconds from the crash to CONNACK",
+            columns: ["", "p50", "p99", "last", "refused", "without their session", "tries again", "RSS MiB after"])
+        for round in 1...options.runs {
+            progress("mqtt: storm, run \(round) of \(options.runs)")
+            let outcome = try await MQTTStorm(server: server, count: idleConnections).run()
+            let place = { (share: Double) in
+                outcome.seconds[min(outcome.seconds.count - 1, Int(share * Double(outcome.seconds.count)))]
+            }
+            table.add(
+                [
+                    place(0.5), place(0.99), place(1), Double(outcome.refused), Double(outcome.forgotten),
+                    Double(outcome.broken), Double(outcome.residentBytes) / Double(1 << 20),
+                ], to: MartletServer.executable)
         }
         return table
     }

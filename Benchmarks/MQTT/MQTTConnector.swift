@@ -13,6 +13,8 @@ struct MQTTConnector {
     let broker: MQTTBroker
     /// Begins the client identifiers.
     let role: String
+    /// Whether sessions end with their connections.
+    var isClean = true
 
     /// - Throws: when one is refused, or when they are not all open within two minutes.
     func open(_ count: Int) throws -> [MQTTConnection] {
@@ -36,7 +38,7 @@ struct MQTTConnector {
                     isGreeted[number] = true
                     poll.change(connection.descriptor, number, .read)
                     let account = broker.accounts[number % broker.accounts.count]
-                    let packet = MQTTPacket.connect("\(role)-\(number)", account)
+                    let packet = MQTTPacket.connect("\(role)-\(number)", account, isClean: isClean)
                     if packet.withUnsafeBytes({ connection.send($0) }) < packet.count {
                         problem = "the socket of a new connection is full"
                     }
@@ -81,7 +83,7 @@ struct MQTTConnector {
         }
     }
 
-    private func connect(_ number: Int) throws -> MQTTConnection {
+    func connect(_ number: Int) throws -> MQTTConnection {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw BenchmarkFailure(description: "socket: errno \(errno)") }
         let connection = MQTTConnection(descriptor)

@@ -9,9 +9,11 @@ enum MQTTPacket {
     static let publishAcknowledgement: UInt8 = 0x40
     static let subscribeAcknowledgement: UInt8 = 0x90
 
-    /// Section 3.1: a clean session without keep-alive, with user name and password.
-    static func connect(_ clientIdentifier: String, _ account: MQTTBroker.Account) -> [UInt8] {
-        let head = text("MQTT") + [4, 0b1100_0010, 0, 0]
+    /// Section 3.1: a session without keep-alive, with user name and password.
+    static func connect(
+        _ clientIdentifier: String, _ account: MQTTBroker.Account, isClean: Bool = true
+    ) -> [UInt8] {
+        let head = text("MQTT") + [4, isClean ? 0b1100_0010 : 0b1100_0000, 0, 0]
         return packet(0x10, head + text(clientIdentifier) + text(account.userName) + text(account.password))
     }
 

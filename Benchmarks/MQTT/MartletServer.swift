@@ -59,5 +59,8 @@ final class MartletServer: MQTTServer {
         try await waitUntilServing()
     }
 
+    /// kill -9, and at once started again.
+    func crash() async throws { try await stack.killAndRestart(Self.executable) }
+
     func stop() async throws { try await stack.stop() }
 }

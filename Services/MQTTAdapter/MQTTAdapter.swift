@@ -64,7 +64,7 @@ public enum MQTTAdapter {
                 port: try configuration.required(MQTTAdapterKeys.httpPort)),
             TokenVerifierService(verifier), refusals, RightsService(authenticator), feed,
             BrokerService(
-                broker: broker, store: store, listeners: try Listener.all(configuration), limits: limits,
+                broker: broker, bus: bus, store: store, listeners: try Listener.all(configuration), limits: limits,
                 logger: environment.logger("mqtt")),
         ]
     }

@@ -59,7 +59,7 @@ enum MQTTAdapterKeys {
 
     static let connectTimeout = ConfigurationKey<Int>(
         "connect.timeout.milliseconds", default: 10_000, range: 10...600_000,
-        help: "From a connection to a complete CONNECT that is answered.")
+        help: "From a connection to a complete CONNECT, TLS handshake and WebSocket upgrade included.")
 
     static let stallTimeout = ConfigurationKey<Int>(
         "stall.timeout.milliseconds", default: 30_000, range: 10...3_600_000,

@@ -3,6 +3,8 @@
 /// The command line, taken apart.
 enum FuzzCommand {
     case bench
+    /// Whole connections against the adapter's process.
+    case session(connections: Int, seed: UInt64)
     case fuzz(target: any FuzzTarget, iterations: Int, seed: UInt64, corpus: String?)
 
     struct UsageError: Error, CustomStringConvertible {
@@ -11,7 +13,7 @@ enum FuzzCommand {
         var description: String {
             let names = FuzzTargets.all.map(\.name).joined(separator: "|")
             return
-                "\(problem)\nusage: fuzz <\(names)> [--iterations N] [--seed S] [--corpus DIRECTORY]\n       fuzz bench"
+                "\(problem)\nusage: fuzz <\(names)|mqtt-session> [--iterations N] [--seed S] [--corpus DIRECTORY]\n       fuzz bench"
         }
     }
 
@@ -21,7 +23,9 @@ enum FuzzCommand {
             self = .bench
             return
         }
-        guard let target = FuzzTargets.all.first(where: { $0.name == name }) else {
+        let isSession = name == "mqtt-session"
+        let target = FuzzTargets.all.first { $0.name == name }
+        guard target != nil || isSession else {
             throw UsageError(problem: "there is no target '\(name)'")
         }
         var iterations = 1_000_000
@@ -40,6 +44,10 @@ enum FuzzCommand {
             case "--corpus": corpus = value
             default: throw UsageError(problem: "there is no option '\(option)'")
             }
+        }
+        guard let target else {
+            self = .session(connections: iterations, seed: seed)
+            return
         }
         self = .fuzz(target: target, iterations: iterations, seed: seed, corpus: corpus)
     }

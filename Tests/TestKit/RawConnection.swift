@@ -144,9 +144,26 @@ public final class RawConnection: @unchecked Sendable {
         return String(decoding: received, as: UTF8.self)
     }
 
+    /// Everything until the server ends the connection, be it by a reset.
+    public func readUntilClosed() throws -> [UInt8] {
+        do {
+            while try fill() {}
+        } catch Failure.broken(ECONNRESET) {}
+        defer { received = [] }
+        return received
+    }
+
+    /// As much as has come, at most so many bytes; waits for the first of them. Empty when the peer has ended the connection.
+    public func readSome(_ maximum: Int) throws -> [UInt8] {
+        if received.isEmpty { _ = try fill(maximum) }
+        let count = min(maximum, received.count)
+        defer { received.removeFirst(count) }
+        return Array(received[..<count])
+    }
+
     /// - Returns: false when the peer has ended the connection.
-    private func fill() throws -> Bool {
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    private func fill(_ maximum: Int = 64 << 10) throws -> Bool {
+        var chunk = [UInt8](repeating: 0, count: maximum)
         while true {
             let count = chunk.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
             if count < 0 && errno == EINTR { continue }

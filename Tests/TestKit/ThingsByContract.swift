@@ -21,6 +21,8 @@ public final class ThingsByContract: Sendable {
         var rights: [String: AuthorizeResponse.Outcome] = [:]
         var questions = 0
         var isDomainDisabled = false
+        var isHolding = false
+        var held: [CheckedContinuation<Void, Never>] = []
     }
 
     public let domain = DomainID.new()
@@ -87,6 +89,7 @@ public final class ThingsByContract: Sendable {
             group.addTask { [self] in
                 try await bus.serve(Subjects.authorizeThing, queueGroup: "things", logger: logger, ready: oneReady) {
                     [self] (request: AuthorizeRequest, _) in
+                    await waitWhileHolding()
                     let outcome: AuthorizeResponse.Outcome? = state.withLock { state in
                         state.questions += 1
                         guard !state.isDomainDisabled else { return .disabledDomain }
@@ -99,6 +102,45 @@ public final class ThingsByContract: Sendable {
                 }
             }
             try await group.waitForAll()
+        }
+    }
+
+    /// Makes more things that may publish to ``channel`` and subscribe to it.
+    public func add(_ count: Int) -> [Device] {
+        let devices = (0..<count).map { _ in Device() }
+        let known = AuthorizeResponse.Outcome.known(
+            AuthorizeResponse.Rights(channel: channel, domain: domain, publish: true, subscribe: true))
+        state.withLock { state in
+            for device in devices {
+                state.devices[Self.hash(device.key)] = (device.id, domain)
+                state.rights["\(device.id) \(channel)"] = known
+            }
+        }
+        return devices
+    }
+
+    /// Keeps answers about rights back until ``release()``.
+    public func hold() { state.withLock { $0.isHolding = true } }
+
+    /// Questions about rights that are held now.
+    public var held: Int { state.withLock { $0.held.count } }
+
+    public func release() {
+        let held = state.withLock { state in
+            defer { state.held = [] }
+            state.isHolding = false
+            return state.held
+        }
+        for continuation in held { continuation.resume() }
+    }
+
+    private func waitWhileHolding() async {
+        await withCheckedContinuation { continuation in
+            let isHeld = state.withLock { state in
+                if state.isHolding { state.held.append(continuation) }
+                return state.isHolding
+            }
+            if !isHeld { continuation.resume() }
         }
     }
 

@@ -69,13 +69,15 @@ extension Broker {
             feedState = .running(FollowedPosition(stream: position.stream, sequence: next.sequence - 1))
         } else {
             feedState = .running(position)
+            knownSequence = max(knownSequence, position.sequence)
         }
         schedulePosition()
         releaseUndelivered()
         flushSoon()
         let goOn = { [self] in
-            guard changes.count > Self.maximumChanges else { return deliverRest(rest, through: position, done) }
-            whenSaved { [self] in deliverRest(rest, through: position, done) }
+            keptUp().assumeIsolated().whenComplete { [self] _ in
+                deliverRest(rest, through: position, done)
+            }
         }
         guard let behind = delivery.behind else { return goOn() }
         let began = NIODeadline.now()

@@ -155,13 +155,8 @@ extension Broker {
         case .refused(let error): settle(session, channel, .failure(error))
         case .ask:
             session.channelRights[channel] = .asked(parked: [], bytes: 0)
-            let bound = NIOLoopBound((self, session), eventLoop: eventLoop)
-            let eventLoop = eventLoop
-            authenticator.ask(session.identity, on: address, right: .subscribe) { result in
-                eventLoop.execute {
-                    let (broker, session) = bound.value
-                    broker.answered(session, channel, result)
-                }
+            ask(session.identity, Connection.Question(channel: address, right: .subscribe)) { [self] result in
+                answered(session, channel, result)
             }
         }
         return session.channelRights[channel] ?? .refused(until: now)

@@ -16,8 +16,11 @@ extension Broker {
 
     func authenticate(_ connection: Connection, _ connect: Connect, _ proof: ClientProof) {
         guard authenticating < Self.authenticatedAtOnce else {
+            connection.isQueued = true
             return awaitingAuthentication.append((connection, connect, proof))
         }
+        connection.isQueued = false
+        connection.openedAt = .now()
         authenticating += 1
         let bound = NIOLoopBound((self, connection), eventLoop: eventLoop)
         let eventLoop = eventLoop
@@ -48,8 +51,7 @@ extension Broker {
     func open(_ connection: Connection, _ connect: Connect, _ identity: ThingIdentity) {
         let expiry = SessionExpiry(connect, maximum: limits.maximumSessionExpirySeconds)
         guard !isStoreFailing || expiry.seconds == 0 else {
-            return connection.refuseConnect(
-                .serverUnavailable, "sessions cannot be stored at the moment", slug: "store-unavailable")
+            return refuseKeeping(connection)
         }
         let isAssigned = connect.clientIdentifier.isEmpty
         let identifier =
@@ -76,8 +78,11 @@ extension Broker {
         session.attach(connection)
         connection.session = session
         if session.isPersistent { keep(session) } else { forget(session) }
-        whenKept(session) { [weak connection] in
-            connection?.connected(connect, session, isPresent: isPresent, assigned: isAssigned)
+        if session.isPersistent { opening[ObjectIdentifier(connection)] = (connection, isPresent) }
+        whenKept(session) { [weak self, weak connection] in
+            guard let connection else { return }
+            self?.opening[ObjectIdentifier(connection)] = nil
+            connection.connected(connect, session, isPresent: isPresent, assigned: isAssigned)
         }
     }
 
@@ -156,22 +161,16 @@ extension Broker {
             return metrics.refused("will-outside-tree")
         }
         let address = ChannelAddress(path)
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let publish: (Result<Grant, ServiceError>) -> Void = { result in
+        let publish: (Result<Grant, ServiceError>) -> Void = { [self] result in
             switch result {
-            case .success(let grant): bound.value.publish(will, path, grant, session.number)
-            case .failure(let error): bound.value.metrics.refused("will-" + error.reason)
+            case .success(let grant): self.publish(will, path, grant, session.number)
+            case .failure(let error): metrics.refused("will-" + error.reason)
             }
         }
         switch authenticator.decide(session.identity, on: address, right: .publish) {
         case .allowed(let grant): publish(.success(grant))
         case .refused(let error): publish(.failure(error))
-        case .ask:
-            let boundPublish = NIOLoopBound(publish, eventLoop: eventLoop)
-            let eventLoop = eventLoop
-            authenticator.ask(session.identity, on: address, right: .publish) { result in
-                eventLoop.execute { boundPublish.value(result) }
-            }
+        case .ask: ask(session.identity, Connection.Question(channel: address, right: .publish), publish)
         }
         if session.isKept { keep(session) }
     }
@@ -260,7 +259,10 @@ extension Broker {
                     holding: receptions.filter(\.isStored).map(\.packetIdentifier)))
             session.isKept = true
             keptSessions += 1
-            for reception in receptions { session.receptions[reception.packetIdentifier] = reception }
+            for reception in receptions {
+                session.receptions[reception.packetIdentifier] = reception
+                if !reception.isStored { doubts[reception.messageID] = (session, reception.packetIdentifier) }
+            }
             session.closedAt = kept.closedAt ?? now
             session.will = kept.will.flatMap(Self.will)
             if let will = session.will, let closedAt = session.closedAt {
@@ -291,24 +293,20 @@ extension Broker {
     /// A right that an earlier process knew of: it may be gone.
     private func confirm(_ subscription: Subscription, on channel: ChannelID) {
         let address = ChannelAddress(channel)
-        let bound = NIOLoopBound((self, subscription), eventLoop: eventLoop)
-        let eventLoop = eventLoop
-        authenticator.ask(subscription.session.identity, on: address, right: .subscribe) { result in
-            eventLoop.execute {
-                let (broker, subscription) = bound.value
-                guard subscription.session.subscriptions[subscription.filter.text] === subscription else { return }
-                switch result {
-                case .success(let grant): broker.watch(subscription, grant, address)
-                case .failure(let error):
-                    switch error.kind {
-                    case .unavailable, .tooManyRequests, .internalFailure:
-                        // Nothing is known: what was allowed goes on, and is asked about again.
-                        eventLoop.scheduleTask(in: .seconds(1)) {
-                            let (broker, subscription) = bound.value
-                            broker.confirm(subscription, on: channel)
-                        }
-                    default: broker.lost(subscription, error)
+        ask(subscription.session.identity, Connection.Question(channel: address, right: .subscribe)) { [self] result in
+            guard subscription.session.subscriptions[subscription.filter.text] === subscription else { return }
+            switch result {
+            case .success(let grant): watch(subscription, grant, address)
+            case .failure(let error):
+                switch error.kind {
+                case .unavailable, .tooManyRequests, .internalFailure:
+                    // Nothing is known: what was allowed goes on, and is asked about again.
+                    let bound = NIOLoopBound((self, subscription), eventLoop: eventLoop)
+                    eventLoop.scheduleTask(in: .seconds(1)) {
+                        let (broker, subscription) = bound.value
+                        broker.confirm(subscription, on: channel)
                     }
+                default: lost(subscription, error)
                 }
             }
         }

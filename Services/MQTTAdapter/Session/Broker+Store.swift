@@ -11,26 +11,43 @@ extension Broker {
     /// Before a commit that failed is tried again.
     private static let retry: TimeAmount = .seconds(1)
 
-    func save(_ change: StoreChange) {
-        if case .entry = change { hasEntriesBeyondPosition = true }
+    /// - Parameter bytes: what waits in memory with the change, beside it.
+    func save(_ change: StoreChange, holding bytes: Int = 0) {
+        switch change {
+        case .entry: hasEntriesBeyondPosition = true
+        // Only the newest counts, however long the store takes.
+        case .position(let position):
+            followed = position
+            return schedule(in: Self.gathering)
+        default: break
+        }
         changes.append(change)
+        changeBytes += change.bytes + bytes
         schedule(in: Self.gathering)
     }
 
     /// Calls `action` on this event loop when everything saved so far is on disk.
     func whenSaved(_ action: @escaping () -> Void) {
         afterCommit.append(action)
-        guard !isCommitting else { return }
+        // While it fails it is tried again now and then, not for everybody who comes.
+        guard !isCommitting, !isStoreFailing else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.execute { bound.value.commit() }
     }
 
-    /// Changes that may wait for the store before those who make them do.
-    static let maximumChanges = 16_384
+    /// Changes that may wait for the store before those who make them do, and bytes of memory of these and of what waits with them.
+    private static let maximumChanges = 16_384
+    private static let maximumChangeBytes = 16 << 20
+
+    private var isBehind: Bool {
+        changes.count >= Self.maximumChanges || changeBytes + committingBytes >= Self.maximumChangeBytes
+    }
 
     /// Whether the store keeps up; if not, the connection's packet is taken again when it does.
-    func keepsUp(for connection: Connection) -> Bool {
-        guard changes.count >= Self.maximumChanges else { return true }
+    ///
+    /// - Parameter isNeeded: whether the packet changes what is stored; others do not wait.
+    func keepsUp(for connection: Connection, isNeeded: Bool = true) -> Bool {
+        guard isNeeded, isBehind else { return true }
         whenSaved { [weak connection] in connection?.resume() }
         return false
     }
@@ -38,6 +55,20 @@ extension Broker {
     /// As ``whenSaved(_:)`` for a session that is kept; at once for another.
     func whenKept(_ session: Session, _ action: @escaping () -> Void) {
         if session.isPersistent { whenSaved(action) } else { action() }
+    }
+
+    /// Done when the store keeps up, so that more of the stream may be handed out.
+    func keptUp() -> EventLoopFuture<Void> {
+        guard isBehind, !isDraining else { return eventLoop.makeSucceededVoidFuture() }
+        let promise = feedHeld ?? eventLoop.makePromise(of: Void.self)
+        feedHeld = promise
+        if !isCommitting, !isStoreFailing { commit() }
+        return promise.futureResult
+    }
+
+    func releaseFeed() {
+        feedHeld?.succeed(())
+        feedHeld = nil
     }
 
     private func schedule(in delay: TimeAmount) {
@@ -52,18 +83,23 @@ extension Broker {
 
     /// One commit at a time: what comes meanwhile goes with the next.
     func commit() {
-        guard !isCommitting, !changes.isEmpty || !afterCommit.isEmpty else { return }
+        guard !isCommitting, followed != nil || !changes.isEmpty || !afterCommit.isEmpty else { return }
         // In one commit with what was followed for it: after a crash nothing is followed twice, and so queued twice.
         if hasEntriesBeyondPosition { savePosition() }
+        if let followed { changes.append(.position(followed)) }
+        followed = nil
         let changes = changes
         let actions = afterCommit
         self.changes = []
         afterCommit = []
+        committingBytes = changeBytes
+        changeBytes = 0
         guard !changes.isEmpty else {
             for action in actions { action() }
             return flushSoon()
         }
         isCommitting = true
+        committingSince = .now()
         let bound = NIOLoopBound((self, changes, actions), eventLoop: eventLoop)
         let eventLoop = eventLoop
         store.commit(changes) { result in
@@ -78,28 +114,61 @@ extension Broker {
         _ result: Result<Void, SessionStoreError>, _ changes: [StoreChange], _ actions: [() -> Void]
     ) {
         isCommitting = false
-        if case .failure = result { isStoreFailing = true } else { isStoreFailing = false }
         switch result {
         case .success:
+            isStoreFailing = false
+            committingBytes = 0
             for action in actions { action() }
+            if !isBehind { releaseFeed() }
         case .failure(let error):
             // Nothing of it was kept, and who waits for it goes on waiting.
             logger.error("sessions cannot be stored", metadata: ["error": "\(error)"])
             metrics.storeFailures.increment()
-            self.changes = changes + self.changes
+            for case .position(let position) in changes where followed == nil { followed = position }
+            self.changes = changes.filter { if case .position = $0 { false } else { true } } + self.changes
             afterCommit = actions + afterCommit
+            changeBytes += committingBytes
+            committingBytes = 0
             isCommitScheduled = false
             if !isDraining { schedule(in: Self.retry) }
+            storeFails()
         }
         if !afterCommit.isEmpty, case .success = result {
             commit()
-        } else if !self.changes.isEmpty {
+        } else if followed != nil || !self.changes.isEmpty {
             schedule(in: Self.gathering)
         }
         flushSoon()
-        if case .failure = result, isDraining { self.changes = [] }
-        if isDraining, !self.changes.isEmpty { commit() }
+        if case .failure = result, isDraining {
+            self.changes = []
+            followed = nil
+        }
+        if isDraining, followed != nil || !self.changes.isEmpty { commit() }
         finishDrainingIfDone()
+    }
+
+    /// Whoever waits for the store to let it in is told to come back: a client that hears nothing would only go on waiting.
+    private func storeFails() {
+        isStoreFailing = true
+        let waiting = opening
+        opening = [:]
+        for (connection, isPresent) in waiting.values {
+            guard connection.phase == .authenticating, let session = connection.session else { continue }
+            session.will = nil
+            if !isPresent { session.expiry = SessionExpiry(seconds: 0) }
+            refuseKeeping(connection)
+        }
+    }
+
+    func refuseKeeping(_ connection: Connection) {
+        connection.refuseConnect(
+            .serverUnavailable, "sessions cannot be stored at the moment", slug: "store-unavailable")
+    }
+
+    /// A disk that does not answer is as good as one that fails.
+    func checkStore(_ now: NIODeadline) {
+        guard isCommitting, !isStoreFailing else { return }
+        if now > committingSince + .nanoseconds(limits.connectTimeout.nanoseconds / 2) { storeFails() }
     }
 
     /// Brings back what waits for a session behind what it has in memory.

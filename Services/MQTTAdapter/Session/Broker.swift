@@ -34,6 +34,8 @@ final class Broker {
     private var drained: EventLoopPromise<Void>?
     var authenticating = 0
     var awaitingAuthentication: Deque<(Connection, Connect, ClientProof)> = []
+    var rightsAsked = 0
+    var rightQuestions: Deque<RightQuestion> = []
 
     // Routing
     var trie = TopicTrie<Subscription>()
@@ -51,6 +53,13 @@ final class Broker {
     private var waitingForBus: [Connection] = []
     /// The greatest number of a message that was published here and is on disk.
     var lastAcknowledged: UInt64 = 0
+    /// Where the stream stood at least, as far as this process knows.
+    var knownSequence: UInt64 = 0
+    /// Whether a message is being handed to the bus now: an answer that comes meanwhile is a refusal before anything was sent.
+    private(set) var isHandingOver = false
+    /// Receptions of which an earlier process did not learn whether the bus has them, by message identifier; looked for in the stream.
+    var doubts: [String: (session: Session, packetIdentifier: UInt16)] = [:]
+    var waitingForDoubts: [Connection] = []
     var feedState = FeedState.idle
     var waitingForFeed: [Connection] = []
     var delivery = DeliveryState()
@@ -64,12 +73,22 @@ final class Broker {
     /// What waits in the store for all of them.
     var storedBytes = 0
     var storedEntries = 0
-    /// Whether the last commit failed.
+    /// Whether the last commit failed, or does not come to an end.
     var isStoreFailing = false
+    /// Clients whose CONNECT waits for the store, and whether there was a session.
+    var opening: [ObjectIdentifier: (connection: Connection, isPresent: Bool)] = [:]
     var retainedExpireAt: Int64 = 0
     /// Whether entries were saved behind the position that was saved last.
     var hasEntriesBeyondPosition = false
     var changes: [StoreChange] = []
+    /// Memory of what waits, and of what is being committed.
+    var changeBytes = 0
+    var committingBytes = 0
+    var committingSince = NIODeadline.now()
+    /// How far the stream was followed, for the next commit.
+    var followed: FollowedPosition?
+    /// The feed waits for the store.
+    var feedHeld: EventLoopPromise<Void>?
     var afterCommit: [() -> Void] = []
     var isCommitting = false
     var isCommitScheduled = false
@@ -141,6 +160,7 @@ final class Broker {
         closedBytes.received += connection.receivedBytes
         closedBytes.sent += connection.sentBytes
         metrics.connections.decrement()
+        opening[ObjectIdentifier(connection)] = nil
         finishDrainingIfDone()
     }
 
@@ -148,6 +168,7 @@ final class Broker {
         let now = NIODeadline.now()
         // Closing removes from the table: walk over a copy.
         for connection in Array(connections.values) { connection.checkDeadlines(now) }
+        checkStore(now)
         expireSessions()
         flushSoon()
     }
@@ -191,6 +212,9 @@ final class Broker {
     ) {
         publishBatch()
         publishesInFlight += 1
+        let isNested = isHandingOver
+        isHandingOver = true
+        defer { isHandingOver = isNested }
         bus.publishDurably(
             headers: headers,
             writeSubject: { Subjects.writeMessages(channel: message.channel, subtopic: message.subtopic, into: &$0) },
@@ -211,6 +235,7 @@ final class Broker {
 
     func acknowledged(_ receipt: PublishReceipt) {
         lastAcknowledged = max(lastAcknowledged, receipt.sequence)
+        knownSequence = max(knownSequence, receipt.sequence)
         if receipt.isDuplicate { metrics.duplicates.increment() }
     }
 
@@ -279,13 +304,16 @@ final class Broker {
         for connection in Array(connections.values) {
             connection.drain()
         }
+        releaseFeed()
         commit()
         finishDrainingIfDone()
         return promise.futureResult
     }
 
     func finishDrainingIfDone() {
-        guard isDraining, connections.isEmpty, !isCommitting, changes.isEmpty, let drained else { return }
+        guard isDraining, connections.isEmpty, !isCommitting, changes.isEmpty, followed == nil, let drained else {
+            return
+        }
         sweep?.cancel()
         sweep = nil
         systemTask?.cancel()

@@ -175,18 +175,10 @@ extension Connection {
     func ask(_ identity: ThingIdentity, _ questions: [Question]) {
         var missing = questions.count
         for question in questions {
-            let bound = NIOLoopBound(self, eventLoop: broker.eventLoop)
-            let eventLoop = broker.eventLoop
-            let done: (Result<Grant, ServiceError>) -> Void = { [weak self] result in
-                guard let self else { return }
-                self.answers[question] = result
+            broker.ask(identity, question) { [self] result in
+                answers[question] = result
                 missing -= 1
-                if missing == 0 { self.resume() }
-            }
-            let boundDone = NIOLoopBound(done, eventLoop: eventLoop)
-            withExtendedLifetime(bound) {}
-            broker.authenticator.ask(identity, on: question.channel, right: question.right) { result in
-                eventLoop.execute { boundDone.value(result) }
+                if missing == 0 { resume() }
             }
         }
     }
@@ -375,11 +367,13 @@ extension Connection {
         _ incoming: Incoming, at offset: Int, of buffer: ByteBuffer, _ run: inout PublishRun
     ) throws(Violation) -> Step {
         let (view, session) = (incoming.view, incoming.session)
-        guard broker.keepsUp(for: self) else { return .waits }
+        let isStored = view.retain || (session.isPersistent && view.qos == .exactlyOnce)
+        guard broker.keepsUp(for: self, isNeeded: isStored) else { return .waits }
         guard broker.mayPublish else {
             broker.waitForBus(self)
             return .waits
         }
+        guard broker.isCertain(view, session, for: self) else { return .waits }
         // MQTT 3.1.1 has no receive maximum: the client is held to one by not reading on.
         if version == .v311, session.unsettled >= Int(broker.limits.receiveMaximum) {
             waitsForAnswers = true
@@ -426,6 +420,7 @@ extension Connection {
     /// PUBREL.
     func release(_ identifier: UInt16, _ session: Session) {
         let reason = session.receiver.released(identifier)
+        session.openReceptions.remove(identifier)
         guard session.receptions.removeValue(forKey: identifier) != nil else {
             return acknowledge(.pubComp, identifier, reason)
         }

@@ -14,7 +14,9 @@ extension Connection {
     }
 
     func subscribe(_ packet: Subscribe, _ session: Session) -> Step {
-        guard broker.feedRuns(for: self), broker.keepsUp(for: self) else { return .waits }
+        guard broker.feedRuns(for: self), broker.keepsUp(for: self, isNeeded: session.isPersistent) else {
+            return .waits
+        }
         guard let judgements = judge(packet) else { return .waits }
         answers.removeAll()
         var reasons: [ReasonCode] = []
@@ -119,7 +121,7 @@ extension Connection {
     }
 
     func unsubscribe(_ packet: Unsubscribe, _ session: Session) -> Step {
-        guard broker.keepsUp(for: self) else { return .waits }
+        guard broker.keepsUp(for: self, isNeeded: session.isPersistent) else { return .waits }
         var reasons: [ReasonCode] = []
         for filter in packet.filters {
             guard let subscription = session.subscriptions[filter.text] else {

@@ -13,6 +13,9 @@ final class Connection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// From the question whose key it is to CONNACK, at least.
+    private static let answerTimeout = TimeAmount.seconds(10)
+
     enum Phase { case connecting, authenticating, connected, closed }
 
     /// Whether a packet was taken, or is to be taken again later.
@@ -38,9 +41,15 @@ final class Connection: ChannelInboundHandler {
     /// What goes out with the next flush.
     private var out = ByteBuffer()
     private var isDirty = false
-    private var stalledSince: NIODeadline?
     private var pressure = Pressure()
-    let openedAt = NIODeadline.now()
+    /// Since when the socket has taken nothing of what waits in the channel, and how much that is.
+    private var stall: (since: NIODeadline, bytes: Int)?
+    /// Reading stopped because the client does not take its answers.
+    private var waitsForRoom = false
+    /// From when on this client's CONNECT is waited for, or its answer.
+    var openedAt = NIODeadline.now()
+    /// Its CONNECT is complete and waits for its turn: that is not the client's slowness.
+    var isQueued = false
     /// What a proxy in front of it says of the client's address; nil: there is none that is trusted.
     var forwardedAddress: String?
     /// Beyond the limit of connections: there to be told of another server.
@@ -92,10 +101,18 @@ final class Connection: ChannelInboundHandler {
     }
 
     private func opened() {
-        guard !broker.add(self) else { return }
+        // One that came by WebSocket is known since before the upgrade, and may have been given up meanwhile.
+        if phase != .closed, register() { return }
+        context?.close(promise: nil)
+    }
+
+    /// Counts it among the broker's connections.
+    /// - Returns: false when there are as many as there may be.
+    func register() -> Bool {
+        if broker.add(self) { return true }
         broker.metrics.refused("too-many-connections", on: listener)
         phase = .closed
-        context?.close(promise: nil)
+        return false
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -124,7 +141,7 @@ final class Connection: ChannelInboundHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard context.channel.isWritable else { return }
-        stalledSince = nil
+        stall = nil
         flush()
         session?.pump()
         releaseHeld()
@@ -193,6 +210,12 @@ final class Connection: ChannelInboundHandler {
         buffer.withUnsafeReadableBytes { bytes in
             var scanner = scanner
             while phase != .closed, !isWaiting {
+                // Whoever does not read its answers is not read on.
+                guard out.readableBytes < broker.limits.outgoingBytes else {
+                    waitsForRoom = true
+                    isWaiting = true
+                    break
+                }
                 do throws(Violation) {
                     guard case .packet(let head) = try scanner.scan(bytes, from: offset) else { break }
                     let packet = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + head.packetLength])
@@ -368,11 +391,7 @@ final class Connection: ChannelInboundHandler {
     /// One write for all that was gathered. While the socket takes nothing it goes on gathering, up to its limit.
     func flush() {
         isDirty = false
-        guard let context, out.readableBytes > 0 else { return }
-        guard context.channel.isWritable else {
-            if stalledSince == nil { stalledSince = .now() }
-            return
-        }
+        guard let context, out.readableBytes > 0, context.channel.isWritable else { return }
         let hadNoRoom = out.readableBytes >= broker.limits.outgoingBytes
         // Out of the way first: the write may call this again by way of the channel's writability.
         var bytes = out
@@ -386,6 +405,11 @@ final class Connection: ChannelInboundHandler {
         }
         if hadNoRoom { session?.pump() }
         releaseHeld()
+        guard waitsForRoom else { return }
+        waitsForRoom = false
+        // Not at once: what is taken may write to others that wait likewise.
+        let bound = NIOLoopBound(self, eventLoop: broker.eventLoop)
+        broker.eventLoop.execute { bound.value.resume() }
     }
 
     // MARK: Who waits for this client
@@ -473,7 +497,7 @@ final class Connection: ChannelInboundHandler {
         broker.whenSaved { channel.close(promise: nil) }
     }
 
-    private func closed() {
+    func closed() {
         let wasKnown = phase != .closed || session != nil
         phase = .closed
         pending = ByteBuffer()
@@ -490,13 +514,19 @@ final class Connection: ChannelInboundHandler {
     func checkDeadlines(_ now: NIODeadline) {
         let limits = broker.limits
         switch phase {
-        case .connecting, .authenticating:
+        case .connecting:
             if now > openedAt + limits.connectTimeout {
                 broker.metrics.refused("connect-timeout", on: listener)
                 closeNow()
             }
+        case .authenticating:
+            // `things` and the store have times of their own; this ends what neither did.
+            if !isQueued, now > openedAt + max(limits.connectTimeout, Self.answerTimeout) {
+                broker.metrics.refused("answer-timeout")
+                closeNow()
+            }
         case .connected:
-            if let stalledSince, now > stalledSince + limits.stallTimeout {
+            if hasStalled(now) {
                 broker.metrics.slowConsumers.increment()
                 return closeNow()
             }
@@ -512,5 +542,20 @@ final class Connection: ChannelInboundHandler {
             end(.keepAliveTimeout, "nothing was heard for one and a half times the keep-alive")
         case .closed: break
         }
+    }
+
+    /// Whether something has waited for the client for longer than it may, and nothing of it was taken meanwhile.
+    private func hasStalled(_ now: NIODeadline) -> Bool {
+        guard let channel = context?.channel, !channel.isWritable else {
+            stall = nil
+            return false
+        }
+        // While the channel is full nothing is added to it: another number means that the client reads.
+        let bytes = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        guard let known = stall, known.bytes == bytes else {
+            stall = (now, bytes)
+            return false
+        }
+        return now > known.since + broker.limits.stallTimeout
     }
 }

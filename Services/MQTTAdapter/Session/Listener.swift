@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Core
 import Logging
 import NIOCore
@@ -29,6 +30,7 @@ struct Listener: Sendable {
 /// Takes up what an earlier process left, listens, and at the end tells every client and closes the store.
 struct BrokerService: Service, CustomStringConvertible {
     let broker: NIOLoopBound<Broker>
+    let bus: any Bus
     let store: any SessionStore
     let listeners: [Listener]
     let limits: BrokerLimits
@@ -43,6 +45,7 @@ struct BrokerService: Service, CustomStringConvertible {
             broker.value.restore(state)
             broker.value.start()
         }.get()
+        async let _: Void = ReceptionSearch(bus: bus, broker: broker, logger: logger).run()
         var channels: [any Channel] = []
         for listener in listeners {
             let channel = try await bootstrap(listener).bind(host: listener.host, port: listener.port).get()
@@ -72,6 +75,8 @@ struct BrokerService: Service, CustomStringConvertible {
             // A fleet comes back at once.
             .serverChannelOption(.backlog, value: 4_096)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // What the kernel holds unsent stays small: so it is seen that a slow client reads, and one that does not costs little.
+            .childChannelOption(.tcpOption(.notSentLowWater), value: 128 << 10)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             // Begins small, so that idle connections cost little, and grows with what a client sends.
             .childChannelOption(
@@ -95,4 +100,9 @@ struct BrokerService: Service, CustomStringConvertible {
                 }
             }
     }
+}
+
+extension NIOBSDSocket.Option {
+    /// TCP_NOTSENT_LOWAT of `linux/tcp.h`, which Swift's Glibc module leaves out: bytes that may lie unsent in the socket (tcp(7)).
+    fileprivate static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
 }

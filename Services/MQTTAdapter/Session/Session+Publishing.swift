@@ -18,10 +18,10 @@ extension Session {
             receptions[identifier]
             ?? StoredReception(
                 packetIdentifier: identifier, messageID: Self.messageID(), isStored: false,
-                position: broker.lastAcknowledged)
+                position: broker.knownSequence)
         reception.isStored = false
         receptions[identifier] = reception
-        broker.save(.reception(number, reception))
+        broker.save(.reception(number, reception), holding: message.payload.readableBytes)
         // The payload shares what was read, which is not to be kept for as long as a sync takes.
         var owned = message
         owned.payload = ByteBuffer(bytes: message.payload.readableBytesView)
@@ -63,6 +63,7 @@ extension Session {
         switch result {
         case .success(let receipt):
             broker.acknowledged(receipt)
+            openReceptions.remove(identifier)
             if var reception = receptions[identifier], qos == .exactlyOnce {
                 reception.isStored = true
                 receptions[identifier] = reception
@@ -72,6 +73,12 @@ extension Session {
             broker.retain(retained, sequence: receipt.sequence)
             // What is acknowledged is kept: also for those who subscribe after the next crash.
             broker.whenSaved { [self] in settle(ticket, identifier, .success) }
+        case .failure(let error) where qos == .exactlyOnce && leavesOpen(identifier, error):
+            // Nobody knows whether it was stored, so it is neither accepted nor refused: the client sends it again on its next connection, and by what is
+            // kept of it the bus knows it then.
+            if receptions[identifier] != nil { openReceptions.insert(identifier) }
+            connection?.end(.implementationSpecificError, "the message bus did not answer")
+            receiver.settled(ticket: ticket, identifier, reason: .implementationSpecificError)
         case .failure(let error):
             let refusal = ServiceError(publishing: error)
             broker.metrics.refused(refusal.reason)
@@ -84,6 +91,10 @@ extension Session {
             }
             settle(ticket, identifier, ReasonCode(publishing: refusal))
         }
+    }
+
+    private func leavesOpen(_ identifier: UInt16, _ error: BusError) -> Bool {
+        openReceptions.contains(identifier) || (error.leavesOutcomeOpen && !broker.isHandingOver)
     }
 
     private func settle(_ ticket: UInt64, _ identifier: UInt16, _ reason: ReasonCode) {
@@ -126,5 +137,18 @@ private final class PublishInFlight: Sendable {
         broker.publishesInFlight -= 1
         state.session.settled(result, state.retained, ticket: state.ticket, state.identifier, state.qos)
         broker.flushSoon()
+    }
+}
+
+extension BusError {
+    /// Whether what was sent before this error may have been carried out.
+    fileprivate var leavesOutcomeOpen: Bool {
+        switch self {
+        case .disconnected, .timeout, .closed: true
+        case .noResponders, .invalidSubject, .payloadTooLarge, .permissionDenied, .notCaptured, .budgetSpent,
+            .storageFailed, .overloaded, .slowConsumer, .takenOver, .notFound, .invalidConfiguration,
+            .protocolViolation:
+            false
+        }
     }
 }

@@ -79,6 +79,8 @@ final class Session {
     var receiver: PublishReceiver
     /// QoS 2 messages that the client published and has not released, as the store has them.
     var receptions: [UInt16: StoredReception] = [:]
+    /// Those of them that were sent to the bus without an answer: it may have them, so they are not refused any more.
+    var openReceptions: Set<UInt16> = []
     /// Messages of the client that the bus has not answered yet.
     var unsettled = 0
     var sender = PublishSender<Outgoing>()

@@ -2,6 +2,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
+import Observability
 
 /// MQTT over WebSocket (MQTT 5 section 6): `/mqtt`, subprotocol `mqtt`, binary frames whose boundaries mean nothing.
 enum WebSocketUpgrade {
@@ -37,26 +38,70 @@ enum WebSocketUpgrade {
                         pipeline.removeHandler(refusal, promise: nil)
                     }
                 }
-            ), withErrorHandling: true)
-        try pipeline.addHandler(RefusedUpgrade())
+            ), withErrorHandling: true, withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
+            withDecoderLimitConfiguration: requestLimits)
+        try pipeline.addHandler(RefusedUpgrade(connection))
+    }
+
+    /// A request to upgrade is small, whoever writes it: 16 KiB of header fields.
+    private static var requestLimits: NIOHTTPDecoderLimitConfiguration {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = 8 << 10
+        limits.maxHeaderListSize = 16 << 10
+        limits.maxHeaderFieldCount = 64
+        return limits
     }
 }
 
-/// Answers what is not an upgrade to MQTT, and gives a client that says nothing ten seconds.
+/// Answers what is not an upgrade to MQTT; a client that has not asked for it in time is let go of. Until then it counts as a connection already.
 private final class RefusedUpgrade: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
+    private let connection: Connection
     private var deadline: Scheduled<Void>?
 
+    init(_ connection: Connection) { self.connection = connection }
+
     func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { opened(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        opened(context)
+        context.fireChannelActive()
+    }
+
+    private func opened(_ context: ChannelHandlerContext) {
         let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: .seconds(10)) { channel.close(promise: nil) }
+        guard connection.register() else { return channel.close(promise: nil) }
+        let bound = NIOLoopBound(connection, eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: connection.broker.limits.connectTimeout) {
+            // Counts it, unless the broker's look at all deadlines has done so.
+            bound.value.checkDeadlines(.now())
+            channel.close(promise: nil)
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
         deadline = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        connection.closed()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // A client that has closed its side will not ask any more.
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        connection.broker.metrics.connectionErrors.increment()
+        context.close(promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -158,7 +158,7 @@ package final class SQLiteSessionStore: SessionStore {
 
 extension StoreChange {
     /// Bytes of memory that it takes while it waits: its envelope's, and a share for the rest.
-    fileprivate var bytes: Int {
+    var bytes: Int {
         let envelope =
             switch self {
             case .entry(_, let entry): entry.envelope.readableBytes

@@ -24,6 +24,7 @@ final class MQTTStack: Sendable {
     let things: ThingsByContract
     /// May read the stream and publish like any adapter.
     let observer: any Bus
+    let storePath: String
     private let arguments: [String]
     private let process: ProcessBox
 
@@ -38,7 +39,7 @@ final class MQTTStack: Sendable {
 
     fileprivate init(
         directory: TemporaryDirectory, bus: ServiceProcess, things: ThingsByContract, observer: any Bus,
-        settings: [String: String], tls: Bool
+        settings: [String: String], tls: Bool, launch: MQTTLaunch, busSocket: String
     ) throws {
         self.directory = directory
         self.bus = ProcessBox(bus)
@@ -54,13 +55,18 @@ final class MQTTStack: Sendable {
             "--tls-port", "\(tlsPort)", "--websocket-tls-port", "\(webSocketTLSPort)", "--tls-certificate", certificate,
             "--tls-key", directory.file("tls/key.pem"),
         ]
+        storePath = launch.storePath ?? directory.file("sessions.sqlite")
         arguments =
             [
-                "--bus-socket", directory.file("bus.sock"), "--http-port", "\(httpPort)", "--mqtt-port", "\(port)",
-                "--websocket-port", "\(webSocketPort)", "--store-path", directory.file("sessions.sqlite"),
+                "--bus-socket", busSocket, "--http-port",
+                "\(httpPort)", "--mqtt-port", "\(port)",
+                "--websocket-port", "\(webSocketPort)", "--store-path", storePath,
             ] + (tls ? tlsArguments : []) + settings.flatMap { ["--\($0.key)", $0.value] }
+        let command = try launch.through + [Executables.path("mqtt-adapter")] + arguments
         process = ProcessBox(
-            try ServiceProcess.start("mqtt-adapter", arguments: arguments, log: directory.file("mqtt.log")))
+            try ServiceProcess(
+                program: command[0], arguments: Array(command.dropFirst()), environment: launch.environment,
+                log: directory.file("mqtt.log")))
     }
 
     var log: String { (try? String(contentsOfFile: directory.file("mqtt.log"), encoding: .utf8)) ?? "" }
@@ -77,8 +83,25 @@ final class MQTTStack: Sendable {
     func stopBus() async throws { await bus.process.kill() }
 
     func startBus() async throws { try await bus.replace() }
+    /// kill -STOP of the bus: it keeps its socket and answers nothing.
+    func suspendBus() async { await bus.process.suspend() }
+    func resumeBus() async { await bus.process.resume() }
 
     func terminate() async throws { try await process.process.terminate() }
+
+    /// The adapter as it runs now.
+    var adapter: ServiceProcess { get async { await process.process } }
+
+    /// Memory of the adapter that is in use (VmRSS of proc(5)).
+    func residentBytes() async throws -> Int {
+        let path = "/proc/\(await adapter.processIdentifier)/status"
+        let line = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").first {
+            $0.hasPrefix("VmRSS:")
+        }
+        let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+        guard let kibibytes else { throw ServiceProcess.Ended(description: "\(path): no VmRSS") }
+        return kibibytes << 10
+    }
 
     /// Starts it again and waits until it listens.
     func startAgain() async throws {
@@ -188,6 +211,19 @@ final class MQTTStack: Sendable {
     }
 }
 
+/// How the adapter and its bus are started where a test needs it otherwise than usual.
+struct MQTTLaunch {
+    /// The program, with its arguments, that starts the adapter.
+    var through: [String] = []
+    var environment: [String: String] = [:]
+    /// Of the adapter's file of sessions.
+    var storePath: String?
+    /// Of the bus as the adapter sees it.
+    var busSocket: (@Sendable (TemporaryDirectory) async throws -> String)?
+    /// More of the bus's command line.
+    var busArguments: [String] = []
+}
+
 /// Runs `body` with a stack of its own.
 ///
 /// - Parameters:
@@ -195,13 +231,14 @@ final class MQTTStack: Sendable {
 ///   - naming: further flags that name things.
 func withMQTT(
     _ settings: [String: String] = [:], naming: (ThingsByContract) -> [String: String] = { _ in [:] },
-    tls: Bool = false, isolation: isolated (any Actor)? = #isolation,
+    tls: Bool = false, launch: MQTTLaunch = MQTTLaunch(), isolation: isolated (any Actor)? = #isolation,
     _ body: (MQTTStack) async throws -> Void
 ) async throws {
     let directory = try TemporaryDirectory("mqtt")
     let socket = directory.file("bus.sock")
     let daemon = try ServiceProcess.start(
-        "bus", arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"],
+        "bus",
+        arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"] + launch.busArguments,
         log: directory.file("bus.log"))
     if tls {
         let maker = try ServiceProcess(
@@ -215,7 +252,8 @@ func withMQTT(
     defer { serving.cancel() }
     let stack = try MQTTStack(
         directory: directory, bus: daemon, things: things, observer: observer,
-        settings: settings.merging(naming(things)) { _, new in new }, tls: tls)
+        settings: settings.merging(naming(things)) { _, new in new }, tls: tls, launch: launch,
+        busSocket: try await launch.busSocket?(directory) ?? socket)
     try await stack.waitUntilServing()
     do {
         try await body(stack)

@@ -59,6 +59,11 @@ package struct PublishReceiver {
         held.compactMap { if case .stored = $0.value { $0.key } else { nil } }.sorted()
     }
 
+    /// A QoS 2 message of an earlier process turns out to be stored.
+    package mutating func hold(_ packetIdentifier: UInt16) {
+        if held[packetIdentifier] == nil { held[packetIdentifier] = .stored }
+    }
+
     /// Messages that count against the receive maximum.
     package var unacknowledged: Int { unacknowledgedAtLeastOnce + held.count }
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Glibc
-import TestKit
 
 /// A filesystem of a given size that only the bus sees: a tmpfs in a mount namespace of its own, which a holder process keeps, so that the
 /// filesystem outlives the bus. Root makes the namespace directly, an ordinary user in a user namespace.
-final class SmallDisk: Sendable {
+public final class SmallDisk: Sendable {
     private let holder: ServiceProcess
     private let directory: TemporaryDirectory
     private let enter: [String]
 
     /// - Returns: nil where the kernel or its administrator lets nobody mount anything, as in a container without that capability.
-    static func mount(megabytes: Int) async throws -> SmallDisk? {
+    public static func mount(megabytes: Int) async throws -> SmallDisk? {
         let directory = try TemporaryDirectory("disk")
         let log = directory.file("log")
         try FileManager.default.createDirectory(atPath: directory.file("disk"), withIntermediateDirectories: true)
@@ -43,16 +42,16 @@ final class SmallDisk: Sendable {
     }
 
     /// Starts a program that sees the filesystem.
-    var launcher: [String] { enter }
+    public var launcher: [String] { enter }
 
     /// Where the bus finds it.
-    var path: String { directory.file("disk") }
+    public var path: String { directory.file("disk") }
 
     /// The same from here.
     private var pathFromOutside: String { "/proc/\(holder.processIdentifier)/root\(path)" }
 
     /// Takes all space that is left.
-    func fill() throws {
+    public func fill() throws {
         let file = open(pathFromOutside + "/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw SystemError(call: "open filler", code: errno) }
         defer { close(file) }
@@ -62,7 +61,7 @@ final class SmallDisk: Sendable {
     }
 
     /// Gives it back.
-    func empty() throws {
+    public func empty() throws {
         guard unlink(pathFromOutside + "/filler") == 0 else { throw SystemError(call: "unlink filler", code: errno) }
     }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import TestKit
 
 /// A library that is loaded before the C library (LD_PRELOAD) and fails the system calls of an unchanged daemon as a broken or full disk does,
 /// while a file says so. Compiled when a test needs it, by the compiler that Swift brings.
 ///
 /// What the daemon is told is false then only in the error: a failing sync is not carried out, a hanging one does not return.
-struct FaultShim {
-    enum Fault: String {
+public struct FaultShim: Sendable {
+    public enum Fault: String, Sendable {
         /// fsync and fdatasync fail with EIO.
         case failingSync = "f"
         /// fsync and fdatasync do not return until the fault is gone.
@@ -22,7 +21,7 @@ struct FaultShim {
     private var library: String { directory.file("faults.so") }
     private var marker: String { directory.file("fault") }
 
-    init() async throws {
+    public init() async throws {
         directory = try TemporaryDirectory("shim")
         try Self.source.write(toFile: directory.file("faults.c"), atomically: true, encoding: .utf8)
         let compiler = try (try? Executables.system("clang")) ?? Executables.system("cc")
@@ -36,17 +35,17 @@ struct FaultShim {
     }
 
     /// What the daemon's environment needs.
-    var environment: [String: String] { ["LD_PRELOAD": library, "FAULT_FILE": marker] }
+    public var environment: [String: String] { ["LD_PRELOAD": library, "FAULT_FILE": marker] }
 
-    func begin(_ fault: Fault) throws {
+    public func begin(_ fault: Fault) throws {
         try? FileManager.default.removeItem(atPath: marker + ".reached")
         try fault.rawValue.write(toFile: marker, atomically: true, encoding: .utf8)
     }
 
-    func end() throws { try FileManager.default.removeItem(atPath: marker) }
+    public func end() throws { try FileManager.default.removeItem(atPath: marker) }
 
     /// Whether a call has met the fault since it began.
-    var isReached: Bool { FileManager.default.fileExists(atPath: marker + ".reached") }
+    public var isReached: Bool { FileManager.default.fileExists(atPath: marker + ".reached") }
 
     private static let source = #"""
         #define _GNU_SOURCE

@@ -59,7 +59,7 @@ struct SubscriptionPath: Equatable {
         case "channels", "+":
             form = .channels
             (head, tail, reach, contentType) = try Self.channelsForm(levels)
-        case Substring(SystemTopics.root):
+        case Substring(SystemTopics.root) where !hasLeadingSlash:
             form = .system
             (head, tail, reach, contentType) = ([first], Array(levels.dropFirst()), .system, nil)
             // Not a subtopic: other rules of names than a channel's.

@@ -158,7 +158,8 @@ import Testing
         for filter in [
             "channels/\(channel)/messages/", "channels//\(channel)/messages", "channels/\(channel)/messages//#",
             "//channels/\(channel)/messages", scene.topic("a//b"), scene.topic("a/b/"), "/",
-            "m//\(scene.stack.things.domain)/c/\(channel)", scene.topic("a.b"), scene.topic("a b"), "$SYSTEM/#", "x",
+            "m//\(scene.stack.things.domain)/c/\(channel)", scene.topic("a.b"), scene.topic("a b"), "$SYSTEM/#",
+            "/$SYS/#", "x",
         ] {
             #expect(try await client.subscribe(filter) == [.topicFilterInvalid], "\(filter)")
         }

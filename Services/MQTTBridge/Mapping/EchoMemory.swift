@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Crypto
+import DequeModule
 import NIOCore
 import Synchronization
 
@@ -38,27 +39,35 @@ struct MessageDigest: Hashable, Sendable {
 }
 
 /// What was sent to a remote that will send it back, as MQTT 3.1.1 has neither user properties nor "no local" for two clients: topic and payload of each
-/// message, until it has come back or a minute has passed. Bounded: the oldest are forgotten first.
+/// message, until it has come back, or a minute after its acknowledgement. Bounded: the oldest that are acknowledged are forgotten first.
 final class EchoMemory: Sendable {
     static let seconds: Int64 = 60
     static let maximumMessages = 100_000
 
     private struct State {
-        var counts: [MessageDigest: Int] = [:]
-        /// In the order of sending; some of them have come back already.
-        var sent: [(digest: MessageDigest, at: Int64)] = []
-        var first = 0
+        /// What is expected back.
+        var expected: [MessageDigest: Int] = [:]
+        /// What has come back before its time was over.
+        var returned: [MessageDigest: Int] = [:]
+        /// In the order of the acknowledgements.
+        var settled: Deque<(digest: MessageDigest, at: Int64)> = []
     }
 
     private let state = Mutex(State())
 
+    func sent(_ topic: String, _ payload: ByteBuffer) {
+        let digest = MessageDigest(topic: topic, payload: payload)
+        state.withLock { $0.expected[digest, default: 0] += 1 }
+    }
+
+    /// The remote has acknowledged or refused it.
+    ///
     /// - Parameter now: nanoseconds since 1970.
-    func sent(_ topic: String, _ payload: ByteBuffer, at now: Int64) {
+    func settled(_ topic: String, _ payload: ByteBuffer, at now: Int64) {
         let digest = MessageDigest(topic: topic, payload: payload)
         state.withLock { state in
-            Self.forget(&state, before: now - Self.seconds * 1_000_000_000)
-            state.counts[digest, default: 0] += 1
-            state.sent.append((digest, now))
+            Self.forget(&state, at: now)
+            state.settled.append((digest, now))
         }
     }
 
@@ -66,24 +75,24 @@ final class EchoMemory: Sendable {
     func comesBack(_ topic: String, _ payload: ByteBuffer, at now: Int64) -> Bool {
         let digest = MessageDigest(topic: topic, payload: payload)
         return state.withLock { state in
-            Self.forget(&state, before: now - Self.seconds * 1_000_000_000)
-            guard let count = state.counts[digest] else { return false }
-            state.counts[digest] = count > 1 ? count - 1 : nil
+            Self.forget(&state, at: now)
+            guard Self.take(digest, from: &state.expected) else { return false }
+            state.returned[digest, default: 0] += 1
             return true
         }
     }
 
-    private static func forget(_ state: inout State, before limit: Int64) {
-        while state.first < state.sent.count,
-            state.sent[state.first].at < limit || state.sent.count - state.first >= maximumMessages
-        {
-            let digest = state.sent[state.first].digest
-            if let count = state.counts[digest] { state.counts[digest] = count > 1 ? count - 1 : nil }
-            state.first += 1
+    private static func forget(_ state: inout State, at now: Int64) {
+        let limit = now - seconds * 1_000_000_000
+        while let first = state.settled.first, first.at < limit || state.settled.count >= maximumMessages {
+            state.settled.removeFirst()
+            if !take(first.digest, from: &state.returned) { _ = take(first.digest, from: &state.expected) }
         }
-        if state.first > 1_024, state.first * 2 > state.sent.count {
-            state.sent.removeFirst(state.first)
-            state.first = 0
-        }
+    }
+
+    private static func take(_ digest: MessageDigest, from counts: inout [MessageDigest: Int]) -> Bool {
+        guard let count = counts[digest] else { return false }
+        counts[digest] = count > 1 ? count - 1 : nil
+        return true
     }
 }

@@ -38,7 +38,7 @@ extension ClientLoop {
         setCallbacks(handle)
         self.handle = handle
         subscribed = []
-        subscriptionsVersion = 0
+        subscriptionsVersion = nil
         return true
     }
 
@@ -106,8 +106,8 @@ extension ClientLoop {
         isConnected = true
         if !sessionPresent { subscribed = [] }
         // The library asks again for what is missing; what the session has, it has.
-        subscriptionsVersion = 0
-        delegate.changed(.connected)
+        subscriptionsVersion = nil
+        if !isClearing { delegate.changed(.connected) }
     }
 
     private func take(_ message: mosquitto_message, _ properties: OpaquePointer?) {

@@ -31,7 +31,7 @@ extension ClientLoop {
             // Of QoS 1 and 2 the library has kept it; QoS 0 is put back when the end of the connection is noticed.
             sending[identifier] = message
         case MOSQ_ERR_NOMEM.rawValue: inbox.putBack([message])
-        default: delegate.settled(message.token, .refused(text(mosquitto_strerror(code))))
+        default: delegate.settled(message, .refused(text(mosquitto_strerror(code))))
         }
     }
 
@@ -40,9 +40,9 @@ extension ClientLoop {
         guard let message = sending.removeValue(forKey: identifier) else { return }
         // A PUBREL that the remote did not know (0x92) is answered so: it had the message, and has forgotten it.
         if reason >= 0x80, reason != Int32(MQTT_RC_PACKET_ID_NOT_FOUND.rawValue) {
-            delegate.settled(message.token, .refused(text(mosquitto_reason_string(reason))))
+            delegate.settled(message, .refused(text(mosquitto_reason_string(reason))))
         } else {
-            delegate.settled(message.token, .delivered)
+            delegate.settled(message, .delivered)
         }
     }
 

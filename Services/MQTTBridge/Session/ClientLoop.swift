@@ -36,10 +36,13 @@ final class ClientLoop {
     var sending: [Int32: OutgoingMessage] = [:]
     /// What the session has, as far as this process asked for it.
     var subscribed: Set<RemoteSubscription> = []
-    var subscriptionsVersion: UInt64 = 0
+    /// nil: what is wanted has to be compared.
+    var subscriptionsVersion: UInt64?
     var subscribing: [Int32: [RemoteSubscription]] = [:]
     var hasCleanedUp = false
     private var isLeaving = false
+    /// This connection only ends the session of an earlier process.
+    private(set) var isClearing = false
 
     init(
         _ options: ClientOptions, inbox: ClientInbox, delegate: any RemoteClientDelegate, logger: Logger
@@ -62,6 +65,7 @@ final class ClientLoop {
     private func attempt(clearsSession: Bool, until isDone: (ClientLoop) -> Bool) {
         var backOff = BackOff(base: .milliseconds(200), ceiling: .seconds(15))
         isLeaving = false
+        isClearing = clearsSession
         while !inbox.isStopping, !makeHandle(cleanStart: clearsSession) {
             delegate.changed(.refused(lastError ?? "libmosquitto does not take the settings"))
             inbox.pause(backOff.next())
@@ -72,8 +76,8 @@ final class ClientLoop {
         }
         while !inbox.isStopping {
             let begin = ContinuousClock.now
-            var code = connect(clearsSession: clearsSession)
-            if code == MOSQ_ERR_SUCCESS.rawValue { code = serve(leavesAtOnce: clearsSession) }
+            var code = connect()
+            if code == MOSQ_ERR_SUCCESS.rawValue { code = serve() }
             let wasConnected = isConnected
             ended(code)
             if isDone(self) || inbox.isStopping { return }
@@ -82,7 +86,7 @@ final class ClientLoop {
         }
     }
 
-    private func connect(clearsSession: Bool) -> Int32 {
+    private func connect() -> Int32 {
         guard let handle else { return MOSQ_ERR_INVAL.rawValue }
         isConnected = false
         isCutting = false
@@ -91,7 +95,7 @@ final class ClientLoop {
         var properties: OpaquePointer?
         defer { mosquitto_property_free_all(&properties) }
         if options.remote.version == .v5 {
-            if !clearsSession {
+            if !isClearing {
                 mosquitto_property_add_int32(
                     &properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), options.remote.sessionExpirySeconds)
             }
@@ -108,10 +112,10 @@ final class ClientLoop {
     // MARK: One connection
 
     /// - Returns: the library's code with which it ended.
-    private func serve(leavesAtOnce: Bool) -> Int32 {
+    private func serve() -> Int32 {
         guard let handle else { return MOSQ_ERR_INVAL.rawValue }
         while true {
-            if inbox.isStopping || (leavesAtOnce && isConnected) { return leave() }
+            if inbox.isStopping || (isClearing && isConnected) { return leave() }
             let socket = mosquitto_socket(handle)
             guard socket >= 0 else { return MOSQ_ERR_CONN_LOST.rawValue }
             let wantsWrite = mosquitto_want_write(handle)
@@ -125,7 +129,7 @@ final class ClientLoop {
                 let code = readBatch(handle, socket)
                 guard code == MOSQ_ERR_SUCCESS.rawValue else { return code }
             }
-            if isConnected, !leavesAtOnce {
+            if isConnected, !isClearing {
                 updateSubscriptions(handle)
                 sendWaiting(handle)
             }

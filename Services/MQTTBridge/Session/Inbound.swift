@@ -90,7 +90,7 @@ extension Inbound: RemoteClientDelegate {
         status.changed(state)
     }
 
-    func settled(_ token: UInt64, _ outcome: PublishOutcome) {}
+    func settled(_ message: OutgoingMessage, _ outcome: PublishOutcome) {}
 
     func subscriptionRefused(_ filter: String, _ reason: String) {
         let refused = state.withLock { state in

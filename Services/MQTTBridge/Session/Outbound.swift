@@ -97,7 +97,10 @@ final class Outbound: Sendable {
         let first = consumer.stream.firstSequence
         state.withLock { state in
             // In the same stream, what this process has looked at stays looked at.
-            if state.window.stream != consumer.stream.id { state.position = 0 }
+            if state.window.stream != consumer.stream.id {
+                state.position = 0
+                state.skipThrough = 0
+            }
             state.window.begin(consumer.stream.id)
             state.consumer = consumer
             state.position = max(state.position, position)
@@ -191,7 +194,7 @@ final class Outbound: Sendable {
         guard let tokens else { return false }
         metrics.inFlight.set(Double(state.withLock { $0.window.count }))
         for (copy, token) in zip(copies, tokens) {
-            echoes?.sent(copy.topic, payload, at: clock.now())
+            echoes?.sent(copy.topic, payload)
             inbox.append(
                 OutgoingMessage(
                     token: token, topic: copy.topic, payload: payload, qos: copy.mapping.qos,
@@ -232,24 +235,46 @@ final class Outbound: Sendable {
     func watch(percent: Int) async {
         while !Task.isCancelled {
             if let stream = try? await bus.streamState(Streams.messages) {
-                let position = state.withLock { $0.position }
+                let (position, oldest) = state.withLock { ($0.position, Self.held($0)) }
                 let lag = stream.lastSequence - min(position, stream.lastSequence)
                 metrics.lag.set(Double(lag))
+                let held = stream.lastSequence - min(oldest, stream.lastSequence)
                 let kept = stream.lastSequence + 1 - min(stream.firstSequence, stream.lastSequence + 1)
-                let isFull = Double(stream.bytes) * 100 > Double(stream.configuration.maximumBytes) * Double(percent)
+                // A remote that is there works the queue off, and is given half of what is left.
+                let share = status.health.state == .up ? (100 + percent) / 2 : percent
+                let isFull = Double(stream.bytes) * 100 > Double(stream.configuration.maximumBytes) * Double(share)
                 // Only where it is this queue that holds the stream: another reader may be further behind.
-                if percent < 100, isFull, lag > 0, lag >= kept / 2 {
-                    let through = position + max(1, lag / 4)
-                    state.withLock { $0.skipThrough = max($0.skipThrough, through) }
-                    logger.error(
-                        "the stream is filling up with what waits for the remote broker: the oldest is given up",
-                        metadata: ["through": "\(through)", LogKey.count: "\(lag)"])
+                if percent < 100, isFull, held > 0, held >= kept / 2 {
+                    giveUp(through: oldest + max(1, held / 4), of: held)
                 }
             }
             wake()
             try? await Task.sleep(for: .seconds(2))
         }
     }
+
+    /// Up to here nothing is held back.
+    private static func held(_ state: State) -> UInt64 {
+        let inFlight = state.window.sequences(in: state.skipThrough.saturatingSuccessor...UInt64.max).min()
+        return max(state.skipThrough, inFlight.map { $0 - 1 } ?? state.position)
+    }
+
+    /// What is on its way is acknowledged to the stream as well: the library still has it, and sends it if this process lives so long.
+    private func giveUp(through last: UInt64, of count: UInt64) {
+        let (consumer, inFlight) = state.withLock { state in
+            let first = state.skipThrough.saturatingSuccessor
+            state.skipThrough = max(state.skipThrough, last)
+            return (state.consumer, first <= last ? state.window.sequences(in: first...last) : [])
+        }
+        logger.error(
+            "the stream is filling up with what waits for the remote broker: the oldest is given up",
+            metadata: ["through": "\(last)", LogKey.count: "\(count)"])
+        for sequence in inFlight { consumer?.acknowledge(sequence) }
+    }
+}
+
+extension UInt64 {
+    fileprivate var saturatingSuccessor: UInt64 { self == .max ? self : self + 1 }
 }
 
 extension Outbound: RemoteClientDelegate {
@@ -262,9 +287,10 @@ extension Outbound: RemoteClientDelegate {
 
     func subscriptionRefused(_ filter: String, _ reason: String) {}
 
-    func settled(_ token: UInt64, _ outcome: PublishOutcome) {
+    func settled(_ message: OutgoingMessage, _ outcome: PublishOutcome) {
+        echoes?.settled(message.topic, message.payload, at: clock.now())
         let (end, consumer, count) = state.withLock { state in
-            (state.window.settle(token, outcome), state.consumer, state.window.count)
+            (state.window.settle(message.token, outcome), state.consumer, state.window.count)
         }
         metrics.inFlight.set(Double(count))
         switch outcome {

@@ -34,6 +34,9 @@ struct OutgoingWindow {
     var isEmpty: Bool { entries.isEmpty }
     var hasRoom: Bool { tokens.count < maximumMessages && bytes < Self.maximumBytes }
 
+    /// What is on its way with a number in the range.
+    func sequences(in range: ClosedRange<UInt64>) -> [UInt64] { entries.keys.filter(range.contains) }
+
     func contains(_ sequence: UInt64) -> Bool { entries[sequence] != nil }
 
     /// Another stream: what is on its way belongs to none any more.

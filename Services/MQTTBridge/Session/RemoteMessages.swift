@@ -65,7 +65,7 @@ protocol RemoteClientDelegate: Sendable {
     /// How many messages may be read before ``take(_:)``.
     var batchLimit: Int { get }
 
-    func settled(_ token: UInt64, _ outcome: PublishOutcome)
+    func settled(_ message: OutgoingMessage, _ outcome: PublishOutcome)
 
     func subscriptionRefused(_ filter: String, _ reason: String)
 }

@@ -13,8 +13,8 @@ import Testing
     @Test func eachMessageComesBackOnce() {
         let memory = EchoMemory()
         let payload = ByteBuffer(string: "on")
-        memory.sent("a", payload, at: 0)
-        memory.sent("a", payload, at: 0)
+        memory.sent("a", payload)
+        memory.sent("a", payload)
         #expect(!memory.comesBack("b", payload, at: second))
         #expect(memory.comesBack("a", payload, at: second))
         #expect(memory.comesBack("a", payload, at: second))
@@ -23,10 +23,25 @@ import Testing
 
     @Test func echoesAreForgotten() {
         let memory = EchoMemory()
-        memory.sent("a", ByteBuffer(), at: 0)
-        #expect(!memory.comesBack("a", ByteBuffer(), at: (EchoMemory.seconds + 1) * second))
-        memory.sent("first", ByteBuffer(), at: 0)
-        for number in 0..<EchoMemory.maximumMessages { memory.sent("\(number)", ByteBuffer(), at: 0) }
+        let late = (EchoMemory.seconds + 1) * second
+        // A remote that is away acknowledges nothing, and what it has not had it has not sent back.
+        memory.sent("a", ByteBuffer())
+        memory.sent("b", ByteBuffer())
+        memory.settled("b", ByteBuffer(), at: 0)
+        #expect(memory.comesBack("a", ByteBuffer(), at: late))
+        #expect(!memory.comesBack("b", ByteBuffer(), at: late))
+        // One that came back in time does not take another with it.
+        memory.sent("c", ByteBuffer())
+        memory.settled("c", ByteBuffer(), at: 0)
+        #expect(memory.comesBack("c", ByteBuffer(), at: 0))
+        memory.sent("c", ByteBuffer())
+        #expect(memory.comesBack("c", ByteBuffer(), at: late))
+        memory.sent("first", ByteBuffer())
+        memory.settled("first", ByteBuffer(), at: 0)
+        for number in 0..<EchoMemory.maximumMessages {
+            memory.sent("\(number)", ByteBuffer())
+            memory.settled("\(number)", ByteBuffer(), at: 0)
+        }
         #expect(!memory.comesBack("first", ByteBuffer(), at: 0))
         #expect(memory.comesBack("\(EchoMemory.maximumMessages - 1)", ByteBuffer(), at: 0))
     }

@@ -123,6 +123,8 @@ struct Setup {
     /// Further members of the remote.
     var more = ""
     var tls = false
+    /// The name in a certificate that both sides must have.
+    var mutualTLSName: String?
     var arguments: [String] = []
     var busArguments: [String] = []
     /// Lines of the remote's access list.
@@ -141,7 +143,8 @@ func withBridge(
         "bus",
         arguments: ["--bus-socket", socket, "--data", directory.file("bus"), "--http-port", "0"] + setup.busArguments,
         log: directory.file("bus.log"))
-    let remote = try await RemoteBroker.start(in: directory, tls: setup.tls, accessList: setup.accessList)
+    let remote = try await RemoteBroker.start(
+        in: directory, tls: setup.tls, mutualTLSName: setup.mutualTLSName, accessList: setup.accessList)
     let things = ThingsByContract(bus: try await connect(to: socket, as: "things"))
     let observer = try await connect(to: socket, as: "martlet")
     // Holds what the bridge has acknowledged, so that a test sees it all.
@@ -154,7 +157,7 @@ func withBridge(
     try "\(things.publisher.key)\n".write(toFile: directory.file("thing.key"), atomically: true, encoding: .utf8)
     try "\(RemoteBroker.password)\n".write(toFile: directory.file("password"), atomically: true, encoding: .utf8)
     let file = """
-        {"remotes":[{"name":"plant","host":"\(setup.tls ? "localhost" : "127.0.0.1")","port":\(remote.port),
+        {"remotes":[{"name":"plant","host":"\(setup.tls || setup.mutualTLSName != nil ? "localhost" : "127.0.0.1")","port":\(remote.port),
         "version":"\(setup.version)","username":"\(RemoteBroker.user)","password_file":"\(directory.file("password"))",
         "thing":{"key_file":"\(directory.file("thing.key"))"},
         "in":\(setup.incoming),"out":\(setup.outgoing)\(setup.more)}]}

@@ -45,6 +45,42 @@ import Testing
         }
     }
 
+    @Test func clientShowsItsCertificate() async throws {
+        try await withBridge(Self.mutual("elsewhere", #","verify_server_name":false"#)) { stack in
+            let connected = try await stack.metric("martlet_mqtt_bridge_connected")
+            #expect(connected == 2)
+        }
+    }
+
+    @Test func serverOfAnotherNameIsNotBelieved() async throws {
+        // The same certificate is good for the name that it carries.
+        try await withBridge(Self.mutual("localhost", "")) { stack in
+            let connected = try await stack.metric("martlet_mqtt_bridge_connected")
+            #expect(connected == 2)
+        }
+        var setup = Self.mutual("elsewhere", "")
+        setup.waitsUntilUp = false
+        try await withBridge(setup) { stack in
+            try await stack.bridge.wait("the bridge says that it does not believe the server") {
+                (try? await stack.health())?.status == 503
+            }
+            let connects = try await stack.metric("martlet_mqtt_bridge_connects_total")
+            #expect(connects == 0)
+        }
+    }
+
+    private static func mutual(_ name: String, _ more: String) -> Setup {
+        var setup = Setup()
+        setup.mutualTLSName = name
+        setup.incoming = incoming
+        setup.outgoing = outgoing
+        setup.more = ##"""
+            ,"tls":{"authority_file":"DIRECTORY/mutual.pem","certificate_file":"DIRECTORY/mutual.pem",
+            "key_file":"DIRECTORY/mutual.key"\##(more)}
+            """##
+        return setup
+    }
+
     @Test(arguments: ["3.1.1", "5"]) func wrongPasswordIsToldAndTriedAgain(version: String) async throws {
         var setup = Setup()
         setup.version = version

@@ -22,8 +22,12 @@ final class RemoteBroker: Sendable {
         self.process = Mutex(process)
     }
 
-    /// - Parameter accessList: lines of mosquitto's `acl_file`; empty: everybody may do everything.
-    static func start(in directory: TemporaryDirectory, tls: Bool, accessList: [String]) async throws -> RemoteBroker {
+    /// - Parameters:
+    ///   - mutualTLSName: the name in a certificate that the server has and that it wants of its clients.
+    ///   - accessList: lines of mosquitto's `acl_file`; empty: everybody may do everything.
+    static func start(in directory: TemporaryDirectory, tls: Bool, mutualTLSName: String? = nil, accessList: [String])
+        async throws -> RemoteBroker
+    {
         let port = try FreePort.next()
         let passwords = directory.file("passwords")
         let maker = try ServiceProcess(
@@ -37,7 +41,21 @@ final class RemoteBroker: Sendable {
         ]
         // As root it would become another user, who may not read the folder.
         if getuid() == 0 { lines.append("user root") }
-        if tls {
+        if let name = mutualTLSName {
+            // A certificate that signs itself is its own authority, for both sides.
+            let maker = try ServiceProcess(
+                program: Executables.system("openssl"),
+                arguments: [
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                    "-subj", "/CN=\(name)", "-addext", "subjectAltName=DNS:\(name)", "-keyout",
+                    directory.file("mutual.key"), "-out", directory.file("mutual.pem"),
+                ], log: directory.file("openssl.log"))
+            try await maker.waitForExit()
+            lines += [
+                "certfile \(directory.file("mutual.pem"))", "keyfile \(directory.file("mutual.key"))",
+                "cafile \(directory.file("mutual.pem"))", "require_certificate true",
+            ]
+        } else if tls {
             let certificates = try ServiceProcess(
                 program: Repository.file("deploy/local/certificate"), arguments: [directory.file("tls"), "localhost"],
                 log: directory.file("certificate.log"))

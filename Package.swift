@@ -77,6 +77,7 @@ let package = Package(
         .executable(name: "things", targets: ["ThingsServiceMain"]),
         .executable(name: "http-adapter", targets: ["HTTPAdapterMain"]),
         .executable(name: "mqtt-adapter", targets: ["MQTTAdapterMain"]),
+        .executable(name: "mqtt-bridge", targets: ["MQTTBridgeMain"]),
         .executable(name: "writer-postgres", targets: ["WriterPostgresMain"]),
         .executable(name: "reader-postgres", targets: ["ReaderPostgresMain"]),
         .executable(name: "journal", targets: ["JournalServiceMain"]),
@@ -113,6 +114,9 @@ let package = Package(
         .systemLibrary(name: "CLinux", path: "Shared/C/CLinux"),
         .systemLibrary(
             name: "CCurl", path: "Shared/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CMosquitto", path: "Shared/C/CMosquitto", pkgConfig: "libmosquitto",
+            providers: [.apt(["libmosquitto-dev"])]),
 
         // Shared, lowest first; an import goes one way only.
         .target(name: "Core", path: "Shared/Core", swiftSettings: hot),
@@ -181,6 +185,12 @@ let package = Package(
             ],
             settings: hot)
         + service(
+            "MQTTBridge",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", "CLinux",
+                "CMosquitto", nio, crypto, deque, logging,
+            ])
+        + service(
             "WriterPostgres",
             dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", nio],
             settings: hot)
@@ -215,6 +225,10 @@ let package = Package(
                 name: "MQTTTests",
                 dependencies: ["MQTTAdapter", "Core", "Messaging", "TestKit", nio, grdb, sqlite, logging],
                 path: "Tests/Unit/MQTT", exclude: ["STATEMENTS.md"], swiftSettings: strict),
+            .testTarget(
+                name: "MQTTBridgeUnitTests",
+                dependencies: ["MQTTBridge", "Core", "Messaging", "AdapterKit", "TestKit", nio],
+                path: "Tests/Unit/MQTTBridge", swiftSettings: strict),
             .testTarget(
                 name: "BusServiceTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio],
                 path: "Tests/Unit/Bus", swiftSettings: strict),
@@ -262,6 +276,10 @@ let package = Package(
                     nio, nioPosix, nioSSL, nioHTTP1, nioWebSocket, x509, asn1, crypto, logging,
                 ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py", "tls_resume.py"],
                 swiftSettings: strict),
+            .testTarget(
+                name: "MQTTBridgeTests",
+                dependencies: ["Core", "Messaging", "Bus", "TestKit", nio, logging],
+                path: "Tests/Integration/MQTTBridge", swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
                 dependencies: [

@@ -35,6 +35,8 @@ extension RoleTable {
         adapter(
             "coap-adapter", publish: ["things.>"], subscribe: ["things.>"],
             consume: ["\(Streams.messages)/coap-adapter"]),
+        // A durable consumer for each remote broker.
+        adapter("mqtt-bridge", consume: [Streams.messages]),
         service("users"),
         service("things", consume: ["\(Streams.events)/\(Streams.thingsConsumer)"]),
         Role(

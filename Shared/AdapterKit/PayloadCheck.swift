@@ -47,6 +47,17 @@ public struct PayloadCheck {
         }
     }
 
+    /// What a payload is of which nobody says what it is: SenML or JSON if it can be read as that, else bytes.
+    public mutating func guess(_ payload: UnsafeRawBufferPointer, receivedAt: Int64) -> ContentType {
+        guard let first = payload.first, first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else {
+            return .octetStream
+        }
+        if first == UInt8(ascii: "["), (try? check(payload, as: .senmlJSON, receivedAt: receivedAt)) != nil {
+            return .senmlJSON
+        }
+        return (try? check(payload, as: .json, receivedAt: receivedAt)) != nil ? .json : .octetStream
+    }
+
     private mutating func check(
         _ payload: UnsafeRawBufferPointer, _ format: SenMLFormat, receivedAt: Int64
     ) throws(ServiceError) {

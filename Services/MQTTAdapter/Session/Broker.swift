@@ -260,16 +260,8 @@ final class Broker {
         try payloadCheck.check(payload, as: contentType, receivedAt: receivedAt)
     }
 
-    /// What a payload without a content type is: SenML or JSON if it is, else bytes.
     func guess(_ payload: UnsafeRawBufferPointer, receivedAt: Int64) -> ContentType {
-        guard let first = payload.first, first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else {
-            return .octetStream
-        }
-        if first == UInt8(ascii: "["), (try? payloadCheck.check(payload, as: .senmlJSON, receivedAt: receivedAt)) != nil
-        {
-            return .senmlJSON
-        }
-        return (try? payloadCheck.check(payload, as: .json, receivedAt: receivedAt)) != nil ? .json : .octetStream
+        payloadCheck.guess(payload, receivedAt: receivedAt)
     }
 
     // MARK: Writing

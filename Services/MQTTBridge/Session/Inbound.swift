@@ -202,17 +202,8 @@ extension Inbound: RemoteClientDelegate {
                 try state.check.check(message.payload, as: stated, receivedAt: now)
                 return stated
             }
-            return Self.guess(message.payload, &state.check, at: now)
+            return message.payload.withUnsafeReadableBytes { state.check.guess($0, receivedAt: now) }
         }
-    }
-
-    private static func guess(_ payload: ByteBuffer, _ check: inout PayloadCheck, at now: Int64) -> ContentType {
-        let first = payload.getInteger(at: payload.readerIndex, as: UInt8.self)
-        guard first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else { return .octetStream }
-        if first == UInt8(ascii: "["), (try? check.check(payload, as: .senmlJSON, receivedAt: now)) != nil {
-            return .senmlJSON
-        }
-        return (try? check.check(payload, as: .json, receivedAt: now)) != nil ? .json : .octetStream
     }
 
     // MARK: The bus

@@ -32,7 +32,8 @@ extension Broker {
 
     func insert(_ subscription: Subscription) {
         subscription.session.subscriptions[subscription.filter.text] = subscription
-        trie.add(subscription, at: subscription.pattern)
+        // A session has one under each filter: the former was removed.
+        trie.add(subscription, at: subscription.pattern, isNew: true)
         subscriptionCount += 1
         metrics.subscriptions.increment()
         generation += 1

@@ -49,17 +49,19 @@ package struct TopicTrie<Value: Equatable> {
 
     package init() {}
 
-    /// - Parameter pattern: a valid filter's TopicFilter/pattern.
+    /// - Parameters:
+    ///   - pattern: a valid filter's TopicFilter/pattern.
+    ///   - isNew: that no equal value is under the pattern, where the caller knows: of a fleet with one pattern it is not looked for then.
     /// - Returns: the value that it replaced.
     @discardableResult
-    package mutating func add(_ value: Value, at pattern: String) -> Value? {
+    package mutating func add(_ value: Value, at pattern: String, isNew: Bool = false) -> Value? {
         var node = root
         generation += 1
         for level in Self.levels(pattern) {
-            if level == [TopicRules.multiLevel] { return put(value, in: &node.multi) }
+            if level == [TopicRules.multiLevel] { return put(value, in: &node.multi, isNew) }
             node = Self.child(of: node, level)
         }
-        return put(value, in: &node.here)
+        return put(value, in: &node.here, isNew)
     }
 
     /// - Returns: the value that was there; nil when there was none.
@@ -106,8 +108,8 @@ package struct TopicTrie<Value: Equatable> {
         return level.withUnsafeBytes { node.children[Level(bytes: $0)] }
     }
 
-    private mutating func put(_ value: Value, in entries: inout [Entry]) -> Value? {
-        if let index = entries.firstIndex(where: { $0.value == value }) {
+    private mutating func put(_ value: Value, in entries: inout [Entry], _ isNew: Bool) -> Value? {
+        if !isNew, let index = entries.firstIndex(where: { $0.value == value }) {
             let replaced = entries[index].value
             entries[index].value = value
             return replaced

@@ -46,6 +46,16 @@ extension Broker {
         for connection in waiting { connection.resume() }
     }
 
+    /// The bus has another stream of that name than before: its numbers begin again.
+    func streamBeganAnew() {
+        lastAcknowledged = 0
+        knownSequence = 0
+        for session in sessions.values {
+            for subscription in session.subscriptions.values { subscription.from = 0 }
+        }
+        generation += 1
+    }
+
     func feedEnded() {
         feedState = .idle
         releaseUndelivered()

@@ -65,6 +65,7 @@ final class MessageFeed: Service, CustomStringConvertible {
                     if state.id != position.stream {
                         logger.warning("the stream began anew")
                         position = FollowedPosition(stream: state.id, sequence: 0)
+                        _ = await on(broker) { $0.streamBeganAnew() }
                         continue
                     }
                     guard state.lastSequence != position.sequence else { continue }

@@ -29,12 +29,13 @@ final class Session {
     struct Outgoing {
         let order: UInt64
         let message: Message
-        let topic: [UInt8]
         let qos: QualityOfService
         let retain: Bool
-        let identifiers: [UInt32]
-        /// The first of the subscriptions that it came by: says in which form its topic is, for the store.
-        let filter: String
+        let form: DeliveryForm
+
+        var topic: [UInt8] { form.topic }
+        var identifiers: [UInt32] { form.identifiers }
+        var filter: String { form.filter }
 
         /// What it is counted as: the envelope and what surrounds it.
         var bytes: Int { Session.bytes(message.envelope) }
@@ -188,8 +189,7 @@ final class Session {
     ) {
         guard connection != nil || isPersistent else { return }
         let outgoing = Outgoing(
-            order: nextOrder, message: message, topic: target.topic, qos: qos, retain: retain,
-            identifiers: target.identifiers, filter: target.subscription.filter.text)
+            order: nextOrder, message: message, qos: qos, retain: retain, form: target.form)
         nextOrder += 1
         if isSpilled || connection == nil { return spill(outgoing) }
         if let connection, queue.isEmpty, sender.canSend, connection.canTake {
@@ -476,8 +476,9 @@ final class Session {
                 Route(channel: message.channel, domain: message.domain, subtopic: message.subtopic)
                     .channelsTopic.utf8)
         return Outgoing(
-            order: entry.order, message: message, topic: topic, qos: entry.qos, retain: entry.retain,
-            identifiers: entry.subscriptionIdentifiers, filter: entry.filter)
+            order: entry.order, message: message, qos: entry.qos, retain: entry.retain,
+            form: DeliveryForm(
+                topic: topic, identifiers: entry.subscriptionIdentifiers, filter: entry.filter))
     }
 
     /// What the store kept of a session of an earlier process.

@@ -17,7 +17,7 @@ final class Subscription: Equatable {
     /// As the trie knows it.
     let pattern: String
     /// Messages up to this number were published before the subscription was made.
-    let from: UInt64
+    var from: UInt64
     /// Its right, watched; nil for a filter over all channels, whose rights the session watches by channel.
     var watch: LiveSession?
 
@@ -81,14 +81,13 @@ final class Route {
 }
 
 /// One session that gets what a route carries, under one topic: by one or several of its subscriptions, whose greatest QoS counts ([MQTT-3.3.5-1]).
-struct Target {
+final class Target {
     let session: Session
     /// The first of `subscriptions`.
     let subscription: Subscription
     let subscriptions: [Subscription]
-    let topic: [UInt8]
+    let form: DeliveryForm
     let qos: QualityOfService
-    let identifiers: [UInt32]
     let retainAsPublished: Bool
     let contentType: ContentType?
     /// The least of its subscriptions'.
@@ -101,14 +100,17 @@ struct Target {
         session = first.session
         subscription = first
         self.subscriptions = subscriptions
-        self.topic = topic
         qos = subscriptions.reduce(.atMostOnce) { max($0, $1.options.maximumQoS) }
-        identifiers = subscriptions.compactMap { $0.identifier == 0 ? nil : $0.identifier }
+        let identifiers = subscriptions.compactMap { $0.identifier == 0 ? nil : $0.identifier }
+        form = DeliveryForm(topic: topic, identifiers: identifiers, filter: first.filter.text)
         retainAsPublished = subscriptions.contains { $0.options.retainAsPublished }
         contentType = first.path.contentType
         from = subscriptions.reduce(first.from) { min($0, $1.from) }
         isPlain = identifiers.isEmpty && contentType == nil && !subscriptions.contains { $0.options.noLocal }
     }
+
+    var topic: [UInt8] { form.topic }
+    var identifiers: [UInt32] { form.identifiers }
 
     /// The same without what asks for no messages of its own session ([MQTT-3.8.3-3]); nil: nothing is left.
     func withoutOwn(_ publisher: UInt64) -> Target? {
@@ -116,6 +118,20 @@ struct Target {
         let rest = subscriptions.filter { !$0.options.noLocal }
         if rest.count == subscriptions.count { return self }
         return rest.isEmpty ? nil : Target(rest, topic: topic)
+    }
+}
+
+/// How messages of one route go out to one session, the same for each of them.
+final class DeliveryForm {
+    let topic: [UInt8]
+    let identifiers: [UInt32]
+    /// The first of the subscriptions that they come by: says in which form the topic is, for the store.
+    let filter: String
+
+    init(topic: [UInt8], identifiers: [UInt32], filter: String) {
+        self.topic = topic
+        self.identifiers = identifiers
+        self.filter = filter
     }
 }
 

@@ -1,9 +1,11 @@
-// SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
 import Messaging
 import NIOCore
 import TestKit
 import Testing
+
+// SPDX-License-Identifier: Apache-2.0
+import class Foundation.FileManager
 
 /// Publish and subscribe, every QoS on both sides, both versions.
 @Suite(.serialized) struct DeliveryTests {
@@ -67,6 +69,24 @@ import Testing
             let stored = try await stack.stored()
             #expect(stored.count == count + 1)
             #expect(stored.map { String(buffer: $0.payload) } == (0..<count).map(String.init) + ["end"])
+        }
+    }
+
+    /// The bus has lost its disk: numbers begin again, below those that the subscription was made behind.
+    @Test func aStreamThatBeginsAnewIsFollowedFromItsStart() async throws {
+        try await withMQTT { stack in
+            let publisher = try await stack.client(stack.things.publisher, "publisher")
+            for number in 0..<20 { try await publisher.publishAndWait(stack.topic(), "\(number)") }
+            let subscriber = try await stack.client(stack.things.listener, "subscriber")
+            try await subscriber.subscribe(stack.topic("#"), qos: .atLeastOnce)
+            try await stack.stopBus()
+            try FileManager.default.removeItem(atPath: stack.directory.file("bus"))
+            try await stack.startBus()
+            // Without a bus they are refused.
+            try await eventually("publishes are taken again") {
+                try await publisher.publishAndWait(stack.topic(), "again") == .success
+            }
+            #expect(String(buffer: try await subscriber.nextMessage().payload) == "again")
         }
     }
 

@@ -142,12 +142,12 @@ final class MQTTClient: Sendable {
         return acknowledgement.reason
     }
 
-    /// Closes without a word: the will is due.
     /// Reads nothing more, or goes on.
     func setReading(_ isReading: Bool) async throws {
         try await channel.setOption(.autoRead, value: isReading).get()
     }
 
+    /// Closes without a word: the will is due.
     func close() { channel.close(promise: nil) }
 
     func disconnect() async throws {

@@ -1,5 +1,5 @@
-import NIOCore
 // SPDX-License-Identifier: Apache-2.0
+import NIOCore
 import Synchronization
 
 extension SocketBus {

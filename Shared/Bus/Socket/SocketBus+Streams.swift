@@ -1,7 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import Core
 import Messaging
 import NIOCore
-// SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
 #if canImport(FoundationEssentials)

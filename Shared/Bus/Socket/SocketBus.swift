@@ -1,9 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import Core
 import Logging
 import Messaging
 import NIOCore
 import NIOPosix
-// SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
 #if canImport(FoundationEssentials)

@@ -1,8 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import Core
 import Logging
 import NIOCore
 import NIOPosix
-// SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
 #if canImport(FoundationEssentials)

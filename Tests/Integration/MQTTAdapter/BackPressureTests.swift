@@ -27,7 +27,7 @@ import Testing
                 }
                 var next = [Int](repeating: 0, count: Self.publishers)
                 for _ in 0..<Self.publishers * Self.messages {
-                    let message = try await nextMessage(subscriber)
+                    let message = try await takeMessage(subscriber)
                     let parts = String(buffer: message.payload).split(separator: " ").prefix(2).compactMap { Int($0) }
                     try #require(parts.count == 2 && parts[1] == next[parts[0]])
                     next[parts[0]] += 1
@@ -84,25 +84,6 @@ import Testing
             switch try await client.next() {
             case .pubAck(let answer): #expect(qos == .atLeastOnce && answer.packetIdentifier == identifier)
             case .pubRec(let answer): #expect(qos == .exactlyOnce && answer.packetIdentifier == identifier)
-            case let other: Issue.record("\(other)")
-            }
-        }
-    }
-
-    /// The next message, acknowledged; completes what is released meanwhile.
-    private func nextMessage(_ subscriber: MQTTClient) async throws -> Publish {
-        while true {
-            switch try await subscriber.next() {
-            case .publish(let message):
-                let acknowledgement = Acknowledgement(packetIdentifier: message.packetIdentifier)
-                switch message.qos {
-                case .atMostOnce: break
-                case .atLeastOnce: try await subscriber.send(.pubAck(acknowledgement))
-                case .exactlyOnce: try await subscriber.send(.pubRec(acknowledgement))
-                }
-                return message
-            case .pubRel(let release):
-                try await subscriber.send(.pubComp(Acknowledgement(packetIdentifier: release.packetIdentifier)))
             case let other: Issue.record("\(other)")
             }
         }

@@ -1,10 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
 import Messaging
 import NIOCore
 import TestKit
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 import class Foundation.FileManager
 
 /// Publish and subscribe, every QoS on both sides, both versions.
@@ -122,5 +122,24 @@ func answer(_ message: Publish, by client: MQTTClient) async throws {
         try await client.send(.pubRec(acknowledgement))
         #expect(try await client.next() == .pubRel(acknowledgement))
         try await client.send(.pubComp(acknowledgement))
+    }
+}
+
+/// The next message, acknowledged; what is released before it comes is completed, as the next message need not wait for that.
+func takeMessage(_ subscriber: MQTTClient) async throws -> Publish {
+    while true {
+        switch try await subscriber.next() {
+        case .publish(let message):
+            let acknowledgement = Acknowledgement(packetIdentifier: message.packetIdentifier)
+            switch message.qos {
+            case .atMostOnce: break
+            case .atLeastOnce: try await subscriber.send(.pubAck(acknowledgement))
+            case .exactlyOnce: try await subscriber.send(.pubRec(acknowledgement))
+            }
+            return message
+        case .pubRel(let release):
+            try await subscriber.send(.pubComp(Acknowledgement(packetIdentifier: release.packetIdentifier)))
+        case let other: Issue.record("\(other)")
+        }
     }
 }

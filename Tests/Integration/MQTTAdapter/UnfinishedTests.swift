@@ -1,10 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
 import Messaging
 import NIOCore
 import TestKit
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 import class Foundation.Thread
 
 /// Clients that begin something and never end it are cut off when their time is over, and until then nobody else notices them.

@@ -100,6 +100,8 @@ private final class RefusedUpgrade: ChannelInboundHandler, RemovableChannelHandl
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The request is no upgrade, or not to this: it comes on, and is answered.
+        if error is NIOWebSocketUpgradeError { return }
         connection.broker.metrics.connectionErrors.increment()
         context.close(promise: nil)
     }

@@ -6,78 +6,6 @@ import Messaging
 import NIOCore
 import Observability
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
-/// What a topic name means to publishers: read once, found by its bytes from then on.
-final class PublishTopic {
-    let bytes: [UInt8]
-    /// nil: it is outside of the tree.
-    let path: MessagePath?
-    /// Where its messages went last; looked up again when a name leads to another channel.
-    var route: Route?
-
-    init(_ topic: UnsafeRawBufferPointer) {
-        bytes = Array(topic)
-        path = try? MessagePath.publish(topic, notation: .mqtt)
-    }
-
-    @inline(__always)
-    func isNamed(_ topic: UnsafeRawBufferPointer) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            guard bytes.count == topic.count else { return false }
-            guard let left = bytes.baseAddress, let right = topic.baseAddress else { return true }
-            return memcmp(left, right, topic.count) == 0
-        }
-    }
-}
-
-/// Consecutive packets of QoS 0 on one topic that may go out as they came: to each subscriber as one copy.
-struct PublishRun {
-    /// When what is read was: nanoseconds since 1970.
-    let arrivedAt: Int64
-    /// Of this read, in order: no two have the same time.
-    private var messages: Int64 = 0
-    var topic: PublishTopic?
-    var route: Route?
-    var grant: Grant?
-    var form: StreamForm?
-    var start = 0
-    var end = 0
-    var count = 0
-    var largest = 0
-    /// Not counted yet: messages of QoS 0, and the bytes of their payloads.
-    var received = (messages: 0, bytes: 0)
-
-    init(arrivedAt: Int64) { self.arrivedAt = arrivedAt }
-
-    /// When the next message was received.
-    mutating func nextTime() -> Int64 {
-        messages += 1
-        return arrivedAt &+ messages
-    }
-
-    /// Begins another.
-    mutating func begin(_ topic: PublishTopic, _ route: Route?, _ grant: Grant, _ form: StreamForm?) {
-        self.topic = topic
-        self.route = route
-        self.grant = grant
-        self.form = form
-        count = 0
-        largest = 0
-    }
-
-    /// One more packet, behind those that are in it.
-    @inline(__always)
-    mutating func add(_ packet: UnsafeRawBufferPointer, at offset: Int) {
-        if count == 0 { start = offset }
-        end = offset + packet.count
-        count += 1
-        largest = max(largest, packet.count)
-    }
-}
-
 extension Connection {
     func take(
         publish view: PublishView, at offset: Int, of buffer: ByteBuffer, _ run: inout PublishRun
@@ -457,56 +385,6 @@ extension Connection {
         }
         answer()
         return .taken
-    }
-}
-
-/// What consecutive messages without properties have in common in the bus's form: their subject, and all of the envelope but payload and time.
-final class StreamForm {
-    let subject: BusSubject
-    let template: RawMessageTemplate
-    let contentType: ContentType
-    let subtopic: String
-    private let qos: QualityOfService
-    /// The topic does not say what its messages are.
-    private let isGuessed: Bool
-    private let topic: PublishTopic
-    private let domain: DomainID
-    private let channel: ChannelID
-    private let publisher: ThingID
-
-    /// - Throws: ``BusError/invalidSubject(_:)``.
-    init(_ incoming: Connection.Incoming, _ contentType: ContentType) throws(BusError) {
-        let grant = incoming.grant
-        let subtopic = incoming.path.subtopic
-        subject = try BusSubject { Subjects.writeMessages(channel: grant.channel, subtopic: subtopic, into: &$0) }
-        template = RawMessageTemplate(
-            RawMessage(
-                domain: grant.domain, channel: grant.channel, subtopic: subtopic, publisher: grant.thing,
-                transport: .mqtt, contentType: contentType, created: 0, payload: ByteBuffer(),
-                mqtt: MQTTDetails(
-                    qos: incoming.view.qos.rawValue, session: incoming.session.number.rawValue)))
-        qos = incoming.view.qos
-        self.contentType = contentType
-        self.subtopic = subtopic
-        isGuessed = incoming.path.contentType == nil
-        topic = incoming.topic
-        domain = grant.domain
-        channel = grant.channel
-        publisher = grant.thing
-    }
-
-    /// Whether it is the form of a message on the same topic with this payload, without properties.
-    @inline(__always)
-    func fits(_ payload: UnsafeRawBufferPointer, _ broker: Broker, _ receivedAt: Int64) -> Bool {
-        // What a topic states is checked, and refused, elsewhere.
-        isGuessed && broker.guess(payload, receivedAt: receivedAt) == contentType
-    }
-
-    /// Whether it is another message's as well, of the same connection. A name may lead to another channel than before.
-    func serves(_ incoming: Connection.Incoming, _ contentType: ContentType) -> Bool {
-        topic === incoming.topic && qos == incoming.view.qos && self.contentType == contentType
-            && channel == incoming.grant.channel
-            && domain == incoming.grant.domain && publisher == incoming.grant.thing
     }
 }
 

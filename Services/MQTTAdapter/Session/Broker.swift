@@ -167,10 +167,24 @@ final class Broker {
     private func checkDeadlines() {
         let now = NIODeadline.now()
         // Closing removes from the table: walk over a copy.
-        for connection in Array(connections.values) { connection.checkDeadlines(now) }
+        check(Array(connections.values)[...], max(256, connections.count / 128), now)
         checkStore(now)
         expireSessions()
         flushSoon()
+    }
+
+    /// A part at a time, with the sockets looked after in between: messages do not wait until all are through.
+    private func check(_ connections: ArraySlice<Connection>, _ part: Int, _ now: NIODeadline) {
+        for connection in connections.prefix(part) { connection.checkDeadlines(now) }
+        flushSoon()
+        let rest = connections.dropFirst(part)
+        guard !rest.isEmpty else { return }
+        let bound = NIOLoopBound((self, rest), eventLoop: eventLoop)
+        // What is executed at once would come before the sockets.
+        eventLoop.scheduleTask(in: .milliseconds(1)) {
+            let (broker, rest) = bound.value
+            broker.check(rest, part, now)
+        }
     }
 
     // MARK: Publishing

@@ -148,7 +148,9 @@ extension Broker {
         guard let route = found else { return metrics.dropped("unreadable") }
         refresh(route)
         guard !route.isEmpty else { return }
-        guard let message = try? Message(copying: stored.payload, sequence: stored.sequence) else { return }
+        guard let message = try? Message(copying: stored.payload, sequence: stored.sequence) else {
+            return metrics.dropped("unreadable")
+        }
         // It may have lain there for long ([MQTT-3.3.2-5]).
         if message.expirySeconds != nil, message.isExpired(at: now) { return metrics.dropped("expired") }
         deliver(message, route.targets, route.groups)

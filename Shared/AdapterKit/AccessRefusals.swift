@@ -12,6 +12,9 @@ extension ServiceError {
     static let unknownThing = ServiceError(
         .forbidden, reason: "unknown-thing", "There is no enabled thing of the name that the certificate has.")
 
+    static let unknownPreSharedKey = ServiceError(
+        .unauthenticated, reason: "unknown-psk", "No enabled thing has this pre-shared key any more.")
+
     /// Absent, disabled and foreign channels are not told apart, so that identifiers cannot be probed.
     static let unknownChannel = ServiceError(
         .notFound, reason: "unknown-channel", "There is no such channel for this thing.")

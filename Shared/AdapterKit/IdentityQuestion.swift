@@ -7,11 +7,13 @@ enum IdentityQuestion: Sendable {
     case key(KeyFingerprint, hash: String)
     /// Whether a thing that has shown who it is without a key is there and enabled.
     case thing(KeyFingerprint, ThingID)
+    /// Whether a thing that has shown who it is by a pre-shared key is there and enabled, and has that version of the key still.
+    case preSharedKey(KeyFingerprint, ThingID, version: Int64)
 
     /// By which the answer is remembered.
     var fingerprint: KeyFingerprint {
         switch self {
-        case .key(let fingerprint, _), .thing(let fingerprint, _): fingerprint
+        case .key(let fingerprint, _), .thing(let fingerprint, _), .preSharedKey(let fingerprint, _, _): fingerprint
         }
     }
 }

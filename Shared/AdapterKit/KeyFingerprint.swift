@@ -33,6 +33,17 @@ struct KeyFingerprinter: Sendable {
         }
     }
 
+    /// Of a thing's pre-shared key. No key has the same, and no thing: neither begins with this byte.
+    func fingerprint(_ thing: ThingID, preSharedKey version: Int64) -> KeyFingerprint {
+        withUnsafeTemporaryAllocation(byteCount: 25, alignment: 8) { buffer in
+            buffer[0] = 0xFE
+            buffer.storeBytes(of: thing.high, toByteOffset: 1, as: UInt64.self)
+            buffer.storeBytes(of: thing.low, toByteOffset: 9, as: UInt64.self)
+            buffer.storeBytes(of: version, toByteOffset: 17, as: Int64.self)
+            return fingerprint(UnsafeRawBufferPointer(buffer))
+        }
+    }
+
     /// SipHash twice under independent 128-bit prefixes; Swift's own per-process seed comes on top.
     private func fingerprint(_ bytes: UnsafeRawBufferPointer) -> KeyFingerprint {
         var first = Hasher()

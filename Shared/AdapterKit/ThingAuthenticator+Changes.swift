@@ -63,6 +63,18 @@ extension ThingAuthenticator {
             epoch: identity.epoch)
     }
 
+    /// As ``watch(_:credential:onEnd:)`` for a thing that has shown who it is by a pre-shared key: ends with the thing, while its domain is disabled, and
+    /// when that version of the key is replaced or removed.
+    ///
+    /// - Parameter identity: of ``identify(preShared:completion:)``; ``ThingIdentity/init(remembered:domain:)`` has it asked about at once.
+    public func watch(
+        preShared key: PreSharedKey, identity: ThingIdentity, onEnd: @escaping @Sendable (ServiceError) -> Void
+    ) -> LiveSession {
+        watch(
+            LiveSessions.Session(proof: question(key), thing: identity.thing, channel: nil, onEnd: onEnd),
+            epoch: identity.epoch)
+    }
+
     private func watch(_ session: LiveSessions.Session, epoch: UInt64) -> LiveSession {
         let number = sessions.insert(session)
         // A change that came before the session was in the table was not applied to it.

@@ -135,6 +135,22 @@ public final class ThingAuthenticator: Sendable {
         askWho(.thing(fingerprint, thing), completion: completion)
     }
 
+    /// Finds out whether a thing that has shown who it is by a pre-shared key is there and enabled, and whether that key is its key still: the handshake
+    /// took it from memory (``PreSharedKeyDirectory``), and may have begun before a change.
+    ///
+    /// - Parameter completion: called once, maybe before this returns, on any thread. Refuses as `unauthenticated` with the reason `unknown-psk`, or as
+    ///   `forbidden` with `domain-disabled`.
+    public func identify(
+        preShared key: PreSharedKey, completion: @escaping @Sendable (Result<ThingIdentity, ServiceError>) -> Void
+    ) {
+        let question = question(key)
+        let epoch = cache.epoch
+        if let known = cache.thing(for: question.fingerprint) {
+            return completion(.success(ThingIdentity(thing: known.thing, domain: known.domain, epoch: epoch)))
+        }
+        askWho(question, completion: completion)
+    }
+
     /// As ``decide(_:)`` for a thing that showed who it is when it connected.
     public func decide(
         _ thing: ThingIdentity, on channel: ChannelAddress, right: AccessRight
@@ -164,6 +180,11 @@ public final class ThingAuthenticator: Sendable {
 
     func question(_ thing: ThingID) -> IdentityQuestion { .thing(fingerprinter.fingerprint(thing), thing) }
 
+    func question(_ key: PreSharedKey) -> IdentityQuestion {
+        .preSharedKey(
+            fingerprinter.fingerprint(key.thing, preSharedKey: key.version), key.thing, version: key.version)
+    }
+
     private func grant(
         _ thing: ThingID, right: AccessRight, known: KnownRight
     ) -> Result<Grant, ServiceError> {
@@ -183,7 +204,7 @@ public final class ThingAuthenticator: Sendable {
     }
 }
 
-/// Who a thing is, by its key or its certificate.
+/// Who a thing is, by its key, its certificate or its pre-shared key.
 public struct ThingIdentity: Sendable, Equatable {
     public let thing: ThingID
     public let domain: DomainID
@@ -266,6 +287,14 @@ extension ThingAuthenticator {
             return switch try await things.lookUp(thing: thing) {
             case .known(let domain): .success(IdentifyResponse.Thing(id: thing, domain: domain))
             case .unknown: .failure(.unknownThing)
+            case .disabledDomain: .failure(.disabledDomain)
+            }
+        case .preSharedKey(_, let thing, let version):
+            let response = try await things.response(about: thing)
+            return switch response.outcome {
+            case .known(let domain) where response.preSharedKeyVersion == version:
+                .success(IdentifyResponse.Thing(id: thing, domain: domain))
+            case .known, .unknown: .failure(.unknownPreSharedKey)
             case .disabledDomain: .failure(.disabledDomain)
             }
         }

@@ -25,10 +25,28 @@ public struct ThingsClient: Sendable {
 
     /// Whether there is such a thing, enabled, in an enabled domain.
     public func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse.Outcome {
+        try await response(about: thing).outcome
+    }
+
+    /// As ``lookUp(thing:)``, with the version of the thing's pre-shared key.
+    func response(about thing: ThingID) async throws(ServiceError) -> ThingLookupResponse {
         try await bus.call(
             Subjects.lookUpThing, ThingLookupRequest(thing: thing), returning: ThingLookupResponse.self,
-            timeout: timeout
-        ).outcome
+            timeout: timeout)
+    }
+
+    /// A part of all pre-shared keys that are good now; only for the roles that may know them.
+    func preSharedKeys(after thing: ThingID?) async throws(ServiceError) -> PreSharedKeysResponse {
+        try await bus.call(
+            Subjects.preSharedKeys, PreSharedKeysRequest(after: thing), returning: PreSharedKeysResponse.self,
+            timeout: timeout)
+    }
+
+    /// One pre-shared key; nil: it is not there, or not good now.
+    func preSharedKey(_ request: PreSharedKeyLookupRequest) async throws(ServiceError) -> PreSharedKeyRecord? {
+        try await bus.call(
+            Subjects.lookUpPreSharedKey, request, returning: PreSharedKeyLookupResponse.self, timeout: timeout
+        ).key
     }
 
     /// What a thing may do on a channel.

@@ -19,6 +19,8 @@ public final class ThingsByContract: Sendable {
     private struct State {
         var devices: [String: (thing: ThingID, domain: DomainID)] = [:]
         var rights: [String: AuthorizeResponse.Outcome] = [:]
+        var preSharedKeys: [ThingID: PreSharedKeyRecord] = [:]
+        var preSharedKeyVersion: Int64 = 0
         var questions = 0
         var isDomainDisabled = false
         var isHolding = false
@@ -58,7 +60,7 @@ public final class ThingsByContract: Sendable {
 
     /// Answers until the task is cancelled.
     public func run(ready: @escaping @Sendable () -> Void) async throws {
-        let pending = Atomic(3)
+        let pending = Atomic(5)
         let oneReady: @Sendable () -> Void = {
             if pending.wrappingSubtract(1, ordering: .relaxed).newValue == 0 { ready() }
         }
@@ -76,14 +78,34 @@ public final class ThingsByContract: Sendable {
             group.addTask { [self] in
                 try await bus.serve(Subjects.lookUpThing, queueGroup: "things", logger: logger, ready: oneReady) {
                     [self] (request: ThingLookupRequest, _) in
-                    let outcome: ThingLookupResponse.Outcome = state.withLock { state in
+                    state.withLock { state in
                         state.questions += 1
                         guard let found = state.devices.values.first(where: { $0.thing == request.thing }) else {
-                            return .unknown
+                            return ThingLookupResponse(outcome: .unknown)
                         }
-                        return state.isDomainDisabled ? .disabledDomain : .known(found.domain)
+                        return ThingLookupResponse(
+                            outcome: state.isDomainDisabled ? .disabledDomain : .known(found.domain),
+                            preSharedKeyVersion: state.preSharedKeys[request.thing]?.version)
                     }
-                    return ThingLookupResponse(outcome: outcome)
+                }
+            }
+            group.addTask { [self] in
+                try await bus.serve(Subjects.preSharedKeys, queueGroup: "things", logger: logger, ready: oneReady) {
+                    [self] (request: PreSharedKeysRequest, _) in
+                    let keys = goodPreSharedKeys().filter { key in request.after.map { key.thing > $0 } ?? true }
+                    let page = Array(keys.prefix(request.limit))
+                    return PreSharedKeysResponse(
+                        keys: page, next: keys.count > page.count ? page.last?.thing : nil)
+                }
+            }
+            group.addTask { [self] in
+                try await bus.serve(
+                    Subjects.lookUpPreSharedKey, queueGroup: "things", logger: logger, ready: oneReady
+                ) { [self] (request: PreSharedKeyLookupRequest, _) in
+                    PreSharedKeyLookupResponse(
+                        key: goodPreSharedKeys().first { key in
+                            request.thing.map { $0 == key.thing } ?? (request.identity == key.identity)
+                        })
                 }
             }
             group.addTask { [self] in
@@ -153,6 +175,34 @@ public final class ThingsByContract: Sendable {
     public func disable(_ device: Device) async throws {
         _ = state.withLock { $0.devices.removeValue(forKey: Self.hash(device.key)) }
         try await announce("thing", "disabled", thing: device.id)
+    }
+
+    /// Those of enabled things, in order.
+    private func goodPreSharedKeys() -> [PreSharedKeyRecord] {
+        state.withLock { state in
+            guard !state.isDomainDisabled else { return [] }
+            let enabled = Set(state.devices.values.map(\.thing))
+            return state.preSharedKeys.values.filter { enabled.contains($0.thing) }.sorted { $0.thing < $1.thing }
+        }
+    }
+
+    /// Gives the device a pre-shared key, in place of the one that it may have.
+    /// - Parameter identity: nil: the thing's identifier.
+    public func setPreSharedKey(
+        of device: Device, identity: String? = nil, secret: [UInt8]
+    ) async throws {
+        state.withLock { state in
+            state.preSharedKeyVersion += 1
+            state.preSharedKeys[device.id] = PreSharedKeyRecord(
+                thing: device.id, domain: domain, identity: identity ?? device.id.description,
+                secret: Data(secret).base64EncodedString(), version: state.preSharedKeyVersion)
+        }
+        try await announce("thing", "psk-changed", thing: device.id)
+    }
+
+    public func removePreSharedKey(of device: Device) async throws {
+        _ = state.withLock { $0.preSharedKeys.removeValue(forKey: device.id) }
+        try await announce("thing", "psk-removed", thing: device.id)
     }
 
     /// Gives the device another key, which nobody is told.

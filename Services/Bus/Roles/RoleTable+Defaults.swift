@@ -2,7 +2,12 @@
 import Messaging
 
 extension RoleTable {
-    private static let rpc = ["rpc.things.>", "rpc.users.>"]
+    /// The questions of `things` one by one: there are others, whose answers hold secrets.
+    private static let rpc = [
+        Subjects.identifyThing, Subjects.lookUpThing, Subjects.authorizeThing, Subjects.lookUpChannel, "rpc.users.>",
+    ]
+    /// Devices' pre-shared keys in the clear: for who finishes DTLS handshakes with them.
+    private static let preSharedKeys = [Subjects.preSharedKeys, Subjects.lookUpPreSharedKey]
 
     /// An adapter carries messages both ways, asks who may do what, and hears when that changes.
     private static func adapter(
@@ -33,8 +38,11 @@ extension RoleTable {
             subscribe: ["things.>"],
             consume: ["\(Streams.messages)/mqtt-adapter"]),
         adapter(
-            "coap-adapter", publish: ["things.>"], subscribe: ["things.>"],
-            consume: ["\(Streams.messages)/coap-adapter"]),
+            // As above; what a resource's last message was, it asks the reader.
+            "coap-adapter",
+            publish: [
+                "things.>", "events.coap-adapter.>", "refusals.coap-adapter", "rpc.reader.last",
+            ] + preSharedKeys, subscribe: ["things.>"], consume: ["\(Streams.messages)/coap-adapter"]),
         // A durable consumer for each remote broker.
         adapter("mqtt-bridge", consume: [Streams.messages]),
         service("users"),

@@ -19,6 +19,10 @@ public enum Subjects {
     public static let authorizeThing = "rpc.things.authorize"
     /// ``ChannelLookupRequest`` → ``ChannelLookupResponse``.
     public static let lookUpChannel = "rpc.things.channel"
+    /// ``PreSharedKeysRequest`` → ``PreSharedKeysResponse``. With secrets: for the adapters that serve DTLS only.
+    public static let preSharedKeys = "rpc.things.psks"
+    /// ``PreSharedKeyLookupRequest`` → ``PreSharedKeyLookupResponse``. As ``preSharedKeys``.
+    public static let lookUpPreSharedKey = "rpc.things.psk"
     /// Empty request → a JWK set (RFC 7517 section 5).
     public static let tokenKeys = "rpc.users.keys"
     /// ``DomainLookupRequest`` → ``DomainLookupResponse``.

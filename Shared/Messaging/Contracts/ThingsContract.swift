@@ -26,7 +26,7 @@ public struct IdentifyResponse: Codable, Sendable, Equatable {
     public init(thing: Thing?) { self.thing = thing }
 }
 
-/// Asks `things` about a thing that has shown who it is without a key: by a client certificate.
+/// Asks `things` about a thing that has shown who it is without its key: by a client certificate, or by a pre-shared key.
 public struct ThingLookupRequest: Codable, Sendable, Equatable {
     public var thing: ThingID
 
@@ -44,8 +44,13 @@ public struct ThingLookupResponse: Codable, Sendable, Equatable {
     }
 
     public var outcome: Outcome
+    /// The version of the pre-shared key that the thing has now; nil: it has none, or is not known.
+    public var preSharedKeyVersion: Int64?
 
-    public init(outcome: Outcome) { self.outcome = outcome }
+    public init(outcome: Outcome, preSharedKeyVersion: Int64? = nil) {
+        self.outcome = outcome
+        self.preSharedKeyVersion = preSharedKeyVersion
+    }
 }
 
 /// Asks `things` what a thing may do on a channel.

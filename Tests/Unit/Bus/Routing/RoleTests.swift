@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Messaging
 import TestKit
 import Testing
 
@@ -31,6 +32,30 @@ import Testing
         let things = try #require(table.index(of: "things").map { table.roles[$0] })
         #expect(things.mayRead(stream: "events", consumer: "things"))
         #expect(!things.mayRead(stream: "events", consumer: "twins"))
+    }
+
+    /// A role that may ask has every device's secret.
+    @Test func preSharedKeysAreForTheAdapterOfCoAPOnly() throws {
+        let table = try RoleTable(RoleTable.defaults)
+        for subject in [Subjects.preSharedKeys, Subjects.lookUpPreSharedKey] {
+            let may = try table.roles.map(\.name).filter { try may(table, $0, publish: subject) }
+            // The command line's role is for operators of the machine, who may read the database as well.
+            #expect(may == ["coap-adapter", "martlet"])
+            let mayAnswer = table.roles.filter { $0.maySubscribe(to: subject) }.map(\.name)
+            #expect(mayAnswer == ["things", "martlet"])
+        }
+        // What all may ask they still may.
+        for subject in [
+            Subjects.identifyThing, Subjects.lookUpThing, Subjects.authorizeThing, Subjects.lookUpChannel,
+            Subjects.tokenKeys, Subjects.lookUpDomain,
+        ] {
+            for role in ["coap-adapter", "mqtt-adapter", "http-adapter", "mqtt-bridge", "reader-postgres", "journal"] {
+                #expect(try may(table, role, publish: subject))
+            }
+        }
+        #expect(try may(table, "coap-adapter", publish: "rpc.reader.last"))
+        #expect(try !may(table, "mqtt-adapter", publish: "rpc.reader.last"))
+        #expect(try !may(table, "coap-adapter", publish: "events.mqtt-adapter.client.removed"))
     }
 
     @Test func aRoleSubscribesOnlyWithinItsFilters() {

@@ -15,7 +15,7 @@ struct ThingsCommand: AsyncParsableCommand {
             """,
         subcommands: [
             List.self, Create.self, View.self, Update.self, Delete.self, Enable.self, Disable.self, RotateKey.self,
-            Connected.self, Share<SharedThing>.self,
+            PreSharedKeys.self, Connected.self, Share<SharedThing>.self,
             Unshare<SharedThing>.self, Shares<SharedThing>.self,
         ], defaultSubcommand: List.self)
 

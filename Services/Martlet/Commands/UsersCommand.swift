@@ -4,13 +4,14 @@ import ArgumentParser
 /// `martlet users`
 struct UsersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "users", abstract: "People: list, create, view, switch.",
+        commandName: "users", abstract: "People: list, create, view, switch, remove.",
         discussion: """
             The new user's password is asked for, or read from standard input; it is never an argument.
 
               martlet users create ada@example.com --name Ada
             """,
-        subcommands: [List.self, Create.self, View.self, Enable.self, Disable.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Create.self, View.self, Delete.self, Enable.self, Disable.self],
+        defaultSubcommand: List.self)
 
     struct List: ClientCommand {
         static let configuration = CommandConfiguration(
@@ -58,6 +59,26 @@ struct UsersCommand: AsyncParsableCommand {
         func execute(_ context: CommandContext) async throws {
             let path = "/users/\(PercentEncoding.encode(user))"
             context.show(try await context.person(APIRequest(.get, path)).json())
+        }
+    }
+
+    struct Delete: ClientCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "delete", abstract: "Remove a user for good, with sessions, keys and roles.",
+            discussion: "Oneself with the password, which is asked for; others as an administrator of the platform.")
+        @Argument(help: "Identifier.") var user: String
+        @Flag(help: "Read your password from standard input, where it is you.") var passwordStdin = false
+        @OptionGroup var options: GlobalOptions
+
+        func execute(_ context: CommandContext) async throws {
+            let token = try await context.personAuthorization().dropFirst("Bearer ".count)
+            // What the token says is enough to know whether to ask: the server decides.
+            let isOneself = AccessToken(String(token))?.claims["sub"]?.text == user.lowercased()
+            let secret = isOneself ? try context.secret("Password: ", passwordStdin) : nil
+            let path = "/users/\(PercentEncoding.encode(user))"
+            let body = secret.map { JSONValue.document([("secret", .string($0))]) }
+            try await context.person(body.map { APIRequest(.delete, path, json: $0) } ?? APIRequest(.delete, path))
+            context.confirm("Removed", user)
         }
     }
 

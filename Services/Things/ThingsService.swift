@@ -28,15 +28,17 @@ public enum ThingsService {
         let domainRoutes = DomainRoutes(
             bus: bus, clock: environment.clock, logger: environment.logger("domain-routes"))
         domainRoutes.register(in: environment.metrics)
-        let directory = Directory(store: store, clock: environment.clock)
+        let secrets = try secretKeys(configuration)
+        let directory = Directory(store: store, clock: environment.clock, secrets: secrets)
         ThingRoutes(directory: directory).add(to: http.routes)
+        PreSharedKeyRoutes(directory: directory).add(to: http.routes)
         ChannelRoutes(directory: directory).add(to: http.routes)
         ConnectionRoutes(directory: directory).add(to: http.routes)
         GroupRoutes(directory: directory).add(to: http.routes)
         MemberRoutes(directory: directory).add(to: http.routes)
         GrantRoutes(directory: directory).add(to: http.routes)
         let logger = environment.logger("start")
-        return [
+        var services: [any Service] = [
             PostgresPoolService(pool), announcer, TokenVerifierService(verifier), refusals, domainRoutes,
             UsersEvents(
                 bus: bus, store: store, clock: environment.clock, metrics: environment.metrics,
@@ -45,10 +47,28 @@ public enum ThingsService {
                 RightsResponder(bus: bus, store: store, routes: domainRoutes, logger: environment.logger("rights")),
                 bus: bus, logger: logger),
             BehindBacklog(
+                PreSharedKeyResponder(
+                    bus: bus, store: store, secrets: secrets, metrics: environment.metrics,
+                    logger: environment.logger("pre-shared-keys")),
+                bus: bus, logger: logger),
+            BehindBacklog(
                 http.service(
                     host: try configuration.required(StandardKeys.httpHost),
                     port: try configuration.required(ThingsKeys.httpPort)),
                 bus: bus, logger: logger),
         ]
+        if let secrets {
+            services.append(SecretsResealing(store: store, secrets: secrets, logger: environment.logger("secrets")))
+        }
+        return services
+    }
+
+    private static func secretKeys(_ configuration: ServiceConfiguration) throws(ConfigurationError) -> SecretKeyRing? {
+        guard let path = configuration.optional(ThingsKeys.secretsKeyFile) else { return nil }
+        do throws(SecretKeyRing.Malformed) {
+            return try SecretKeyFile.read(path)
+        } catch {
+            throw .invalid(key: ThingsKeys.secretsKeyFile.name, problem: error.description)
+        }
     }
 }

@@ -66,6 +66,12 @@ public final class Stack: Sendable {
                 "\(prefix)_HTTP_PORT": String(ports[service] ?? 0),
             ]
             if service == "bus" { environment["MARTLET_BUS_DATA"] = directory.file("bus") }
+            if service == "things" {
+                let path = directory.file("things-secrets-key")
+                try Data((Data(repeating: 7, count: 32).base64EncodedString() + "\n").utf8)
+                    .write(to: URL(fileURLWithPath: path))
+                environment["MARTLET_THINGS_SECRETS_KEY_FILE"] = path
+            }
             if service == "users" {
                 environment["MARTLET_USERS_ADMIN_EMAIL"] = Self.adminEmail
                 environment["MARTLET_USERS_ADMIN_PASSWORD"] = Self.adminPassword

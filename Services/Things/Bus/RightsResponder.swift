@@ -19,24 +19,10 @@ struct RightsResponder: Service, CustomStringConvertible {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { await persist(identify) }
-                group.addTask { await persist(lookUpThing) }
-                group.addTask { await persist(authorize) }
-                group.addTask { await persist(lookUp) }
-            }
-        }
-    }
-
-    /// Serves, and begins again when the bus refused or ended it, until the service ends.
-    private func persist(_ serve: () async throws(BusError) -> Void) async {
-        var backOff = BackOff()
-        while !Task.isCancelled {
-            do throws(BusError) {
-                try await serve()
-                return
-            } catch {
-                logger.warning("questions of adapters are not heard", metadata: [LogKey.error: "\(error)"])
-                try? await Task.sleep(for: backOff.next())
+                group.addTask { await bus.serveForever(logger: logger, identify) }
+                group.addTask { await bus.serveForever(logger: logger, lookUpThing) }
+                group.addTask { await bus.serveForever(logger: logger, authorize) }
+                group.addTask { await bus.serveForever(logger: logger, lookUp) }
             }
         }
     }
@@ -54,7 +40,7 @@ struct RightsResponder: Service, CustomStringConvertible {
     private func lookUpThing() async throws(BusError) {
         try await bus.serve(Subjects.lookUpThing, queueGroup: Self.queueGroup, logger: logger) {
             (request: ThingLookupRequest, _) async throws -> ThingLookupResponse in
-            ThingLookupResponse(outcome: try await store.lookUp(thing: request.thing))
+            try await store.lookUp(thing: request.thing)
         }
     }
 

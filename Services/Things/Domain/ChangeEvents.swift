@@ -11,6 +11,8 @@ struct ChangeEvents: Sendable {
         case enabled
         case disabled
         case keyRotated = "key-rotated"
+        case preSharedKeyChanged = "psk-changed"
+        case preSharedKeyRemoved = "psk-removed"
     }
 
     let actor: Actor

@@ -13,6 +13,8 @@ struct Directory: Sendable {
 
     let store: any DirectoryStore
     let clock: WallClock
+    /// nil: no key was configured, and pre-shared keys cannot be made.
+    let secrets: SecretKeyRing?
 
     func events(_ actor: Actor) -> ChangeEvents { ChangeEvents(actor: actor, at: clock.now()) }
 

@@ -24,6 +24,13 @@ enum ThingsRefusal {
         "at most \(Grant.maximumPerSubject) persons can have a role on one thing, channel or group")
     static let duplicateKey = ServiceError(
         .conflict, reason: "key-in-use", "this key cannot be used: choose another one")
+    static let duplicatePreSharedKeyIdentity = ServiceError(
+        .conflict, reason: "psk-identity-in-use", "this 'identity' cannot be used: choose another one")
+    static let unknownPreSharedKey = ServiceError(
+        .notFound, reason: "unknown-psk", "the thing has no pre-shared key")
+    static let noSecretsKey = ServiceError(
+        .unavailable, reason: "no-secrets-key",
+        "pre-shared keys cannot be stored: the service has no key to encrypt them with (setting 'secrets.key.file')")
     static let duplicateIdentifier = ServiceError(
         .conflict, reason: "identifier-in-use", "this id cannot be used: choose another one, or none")
     static let duplicateRoute = ServiceError(

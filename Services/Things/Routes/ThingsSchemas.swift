@@ -31,6 +31,21 @@ enum ThingsSchemas {
         "parent_group_id": .uuidSchema,
     ])
     static let keyRotation = JSONValue.objectSchema(["secret": secret, "key": secret])
+    private static let preSharedKeyIdentity: JSONValue = [
+        "type": "string", "minLength": 1, "maxLength": .integer(Int64(DevicePreSharedKey.identityBytes.upperBound)),
+    ]
+    static let preSharedKeyChange = JSONValue.objectSchema([
+        "identity": preSharedKeyIdentity, "secret": .stringSchema,
+        "encoding": ["type": "string", "enum": .array(SecretText.Encoding.allCases.map { .string($0.rawValue) })],
+    ])
+    private static let preSharedKeyMembers: [String: JSONValue] = [
+        "thing_id": .uuidSchema, "identity": preSharedKeyIdentity, "created_at": time, "created_by": .uuidSchema,
+    ]
+    static let preSharedKey = JSONValue.objectSchema(
+        preSharedKeyMembers, required: ["thing_id", "identity", "created_at"])
+    static let preSharedKeyWithSecret = JSONValue.objectSchema(
+        preSharedKeyMembers.merging(["secret": ["type": "string", "pattern": "^([0-9a-f]{2}){16,64}$"]]) { $1 },
+        required: ["thing_id", "identity", "secret", "created_at"])
     static let connection = JSONValue.objectSchema([
         "thing_ids": .arraySchema(of: .uuidSchema), "channel_ids": .arraySchema(of: .stringSchema),
         "thing_id": .uuidSchema, "channel_id": .stringSchema,

@@ -5,6 +5,7 @@ import Postgres
 enum ThingsMigrations {
     static let all = [
         createThings, Outbox.migration(number: 2), indexLists, createGroups, rememberGiving, keepDomainStates,
+        createPreSharedKeys,
     ]
 
     /// A connection carries its domain, and both its ends refer to it with theirs: one between two domains cannot be stored.

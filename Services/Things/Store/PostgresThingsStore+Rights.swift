@@ -17,16 +17,19 @@ extension PostgresThingsStore: RightsStore {
         }.first
     }
 
-    func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse.Outcome {
+    func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse {
         let found = try await execute(
             """
             SELECT things.domain,
-                EXISTS (SELECT FROM domain_states WHERE domain_states.domain = things.domain AND NOT domain_states.is_enabled)
-            FROM things WHERE things.id = \(thing) AND things.is_enabled
+                EXISTS (SELECT FROM domain_states WHERE domain_states.domain = things.domain AND NOT domain_states.is_enabled),
+                thing_psks.version
+            FROM things LEFT JOIN thing_psks ON thing_psks.thing = things.id
+            WHERE things.id = \(thing) AND things.is_enabled
             """)
-        let states = try rows(of: found) { row throws(PostgresError) in try row.decode((DomainID, Bool).self) }
-        guard let (domain, isDomainOff) = states.first else { return .unknown }
-        return isDomainOff ? .disabledDomain : .known(domain)
+        let states = try rows(of: found) { row throws(PostgresError) in try row.decode((DomainID, Bool, Int64?).self) }
+        guard let (domain, isDomainOff, version) = states.first else { return ThingLookupResponse(outcome: .unknown) }
+        return ThingLookupResponse(
+            outcome: isDomainOff ? .disabledDomain : .known(domain), preSharedKeyVersion: version)
     }
 
     /// The thing's row comes in any case; the channel's only when it is enabled and of the same domain.

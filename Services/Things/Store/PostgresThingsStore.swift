@@ -71,6 +71,7 @@ extension ServiceError {
             "groups_in_domain":
             self = ThingsRefusal.duplicateIdentifier
         case "thing_keys_pkey": self = ThingsRefusal.duplicateKey
+        case "thing_psks_identity": self = ThingsRefusal.duplicatePreSharedKeyIdentity
         case "channels_route": self = ThingsRefusal.duplicateRoute
         case "connections_of_thing", "connections_of_channel", "thing_keys_thing_fkey", "groups_parent",
             "things_group", "channels_group", "grants_thing", "grants_channel", "grants_group":

@@ -131,12 +131,12 @@ protocol DomainStatesStore: Sendable {
 }
 
 /// What ``Directory`` needs.
-typealias DirectoryStore = AccessStore & GroupsStore & ThingsStore
+typealias DirectoryStore = AccessStore & GroupsStore & PreSharedKeysStore & ThingsStore
 
 /// What adapters ask; each one indexed query.
 protocol RightsStore: Sendable {
     func identify(keyHash: [UInt8]) async throws(ServiceError) -> IdentifyResponse.Thing?
-    func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse.Outcome
+    func lookUp(thing: ThingID) async throws(ServiceError) -> ThingLookupResponse
     func authorize(
         thing: ThingID, channel: ChannelReference, domain: DomainID?
     ) async throws(ServiceError) -> AuthorizeResponse.Outcome

@@ -89,6 +89,10 @@ import Testing
             "POST /channels/{id}/things/{thing}/disconnect": Expectation(needs: .editor, status: 204),
             "PATCH /things/{id}/secret": Expectation(needs: .editor, status: 200) { _ in [:] },
             "PATCH /things/{id}/key": Expectation(needs: .editor, status: 200) { _ in [:] },
+            "PUT /things/{id}/psk": Expectation(needs: .editor, status: 200) { _ in [:] },
+            // There is none: found out by whom it is none of the business would be 404, too.
+            "GET /things/{id}/psk": Expectation(needs: .editor, status: 404),
+            "DELETE /things/{id}/psk": Expectation(needs: .editor, status: 404),
             "GET /things/{id}/channels": Expectation(needs: .viewer, status: 200),
             "GET /channels/{id}/things": Expectation(needs: .viewer, status: 200, target: .channel),
             "POST /things/search": Expectation(needs: .list, status: 200) { _ in [:] },

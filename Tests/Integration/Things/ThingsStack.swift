@@ -23,7 +23,11 @@ final class ThingsStack: Sendable {
     private let keys: PublicKeySet
     private let serving: Task<Void, Never>
 
-    static func start() async throws -> ThingsStack {
+    /// Where ``secretsKey(_:)`` writes.
+    var secretsKeyPath: String { directory.file("secrets-key") }
+
+    /// - Parameter hasSecretsKey: whether `things` has a key for pre-shared keys.
+    static func start(hasSecretsKey: Bool = true) async throws -> ThingsStack {
         let directory = try TemporaryDirectory("things")
         let socket = directory.file("bus.sock")
         let daemon = try ServiceProcess.start(
@@ -31,18 +35,27 @@ final class ThingsStack: Sendable {
             log: directory.file("bus.log"))
         let port = try FreePort.next()
         let databaseURL = try await PostgresCluster.shared().createDatabase()
+        var environment = [
+            "MARTLET_BUS_SOCKET": socket, "MARTLET_THINGS_HTTP_PORT": String(port), "DATABASE_URL": databaseURL,
+        ]
+        if hasSecretsKey {
+            let path = directory.file("secrets-key")
+            try Data(Self.secretsKey(1).utf8).write(to: URL(fileURLWithPath: path))
+            environment["MARTLET_THINGS_SECRETS_KEY_FILE"] = path
+        }
         let things = try ServiceProcess.start(
-            "things",
-            environment: [
-                "MARTLET_BUS_SOCKET": socket, "MARTLET_THINGS_HTTP_PORT": String(port),
-                "DATABASE_URL": databaseURL,
-            ], log: directory.file("things.log"))
+            "things", environment: environment, log: directory.file("things.log"))
         let key = SigningKey()
         let stack = ThingsStack(
             directory: directory, daemon: daemon, things: things, port: port, databaseURL: databaseURL,
             busSocket: socket, issuer: try await AccessTokenIssuer(key: key, lifetimeSeconds: 600), key: key)
         try await things.wait("things is healthy") { try await stack.isHealthy() }
         return stack
+    }
+
+    /// A line of a file of keys.
+    static func secretsKey(_ number: UInt8) -> String {
+        Data(repeating: number, count: 32).base64EncodedString() + "\n"
     }
 
     private init(
@@ -116,9 +129,10 @@ final class ThingsStack: Sendable {
 
 /// Runs `body` with a stack of its own.
 func withThings(
-    isolation: isolated (any Actor)? = #isolation, _ body: (ThingsStack) async throws -> Void
+    hasSecretsKey: Bool = true, isolation: isolated (any Actor)? = #isolation,
+    _ body: (ThingsStack) async throws -> Void
 ) async throws {
-    let stack = try await ThingsStack.start()
+    let stack = try await ThingsStack.start(hasSecretsKey: hasSecretsKey)
     do {
         try await body(stack)
     } catch {

@@ -39,26 +39,22 @@ enum SecretText {
     }
 
     private static func base64(_ text: String) -> [UInt8]? {
-        let unpadded = text.replacing("-", with: "+").replacing("_", with: "/").trimmingSuffix("=")
+        var unpadded = text[...]
+        for _ in 0..<2 where unpadded.last == "=" { unpadded = unpadded.dropLast() }
+        let isWhole = unpadded.utf8.count == text.utf8.count || text.utf8.count.isMultiple(of: 4)
+        // One character more than whole groups is six bits, which are no byte.
+        guard isWhole, !unpadded.contains("="), unpadded.utf8.count % 4 != 1 else { return nil }
         let padding = String(repeating: "=", count: (4 - unpadded.utf8.count % 4) % 4)
-        return Data(base64Encoded: unpadded + padding).map { Array($0) }
+        let standard = unpadded.replacing("-", with: "+").replacing("_", with: "/") + padding
+        return Data(base64Encoded: String(standard)).map { Array($0) }
     }
 
-    static func nibble(_ digit: UInt8) -> UInt8? {
+    private static func nibble(_ digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
         case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
         default: nil
         }
-    }
-}
-
-extension String {
-    /// Without up to two `=` at the end, which is all that base64 has.
-    fileprivate func trimmingSuffix(_ character: Character) -> String {
-        var text = self[...]
-        for _ in 0..<2 where text.last == character { text = text.dropLast() }
-        return String(text)
     }
 }

@@ -38,11 +38,11 @@ import Testing
     @Test func preSharedKeysAreForTheAdapterOfCoAPOnly() throws {
         let table = try RoleTable(RoleTable.defaults)
         for subject in [Subjects.preSharedKeys, Subjects.lookUpPreSharedKey] {
-            let may = try table.roles.map(\.name).filter { try may(table, $0, publish: subject) }
+            let asking = try table.roles.map(\.name).filter { try may(table, $0, publish: subject) }
             // The command line's role is for operators of the machine, who may read the database as well.
-            #expect(may == ["coap-adapter", "martlet"])
-            let mayAnswer = table.roles.filter { $0.maySubscribe(to: subject) }.map(\.name)
-            #expect(mayAnswer == ["things", "martlet"])
+            #expect(asking == ["coap-adapter", "martlet"])
+            let answering = table.roles.filter { $0.maySubscribe(to: subject) }.map(\.name)
+            #expect(answering == ["things", "martlet"])
         }
         // What all may ask they still may.
         for subject in [

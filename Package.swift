@@ -139,7 +139,9 @@ let package = Package(
             path: "Shared/Identity", swiftSettings: strict),
         .target(
             name: "ServiceKit",
-            dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", lifecycle, configuration, logging],
+            dependencies: [
+                "Core", "Messaging", "Bus", "Postgres", "Observability", "CLinux", lifecycle, configuration, logging,
+            ],
             path: "Shared/ServiceKit", swiftSettings: strict),
         .target(
             name: "HTTPKit",

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinux
 import Core
 import Observability
 import ServiceKit
@@ -14,7 +13,7 @@ public enum BusService {
         if let problem = configuration.problems().first {
             throw ConfigurationError.invalid(key: "bus", problem: problem)
         }
-        keepMemory()
+        ProcessMemory.keepBuffers()
         let daemon = BusDaemon(configuration, logger: environment.logger, clock: environment.clock)
         BusMetrics.register(daemon, in: environment.metrics, health: environment.health)
         return [
@@ -23,13 +22,6 @@ public enum BusService {
                 environment: environment, host: try environment.configuration.required(StandardKeys.httpHost),
                 port: try environment.configuration.required(BusKeys.httpPort)),
         ]
-    }
-
-    /// Output buffers of some hundred kilobytes come and go with every tick: they must not be mapped and unmapped each time.
-    private static func keepMemory() {
-        mallopt(M_ARENA_MAX, 2)
-        mallopt(M_MMAP_THRESHOLD, 32 << 20)
-        mallopt(M_TRIM_THRESHOLD, 64 << 20)
     }
 }
 

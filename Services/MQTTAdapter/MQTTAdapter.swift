@@ -16,6 +16,7 @@ public enum MQTTAdapter {
 
     /// Wires the adapter: one event loop with its bus connection for all of MQTT, the store of sessions, the memory of rights.
     public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
+        ProcessMemory.keepBuffers()
         let configuration = environment.configuration
         let limits = try limits(configuration)
         let operators = try OperatorSettings(configuration)

@@ -148,7 +148,7 @@ extension Broker {
         guard let route = found else { return metrics.dropped("unreadable") }
         refresh(route)
         guard !route.isEmpty else { return }
-        guard let message = try? Message(copying: stored.payload, sequence: stored.sequence) else {
+        guard let message = try? Message(envelope: stored.payload, sequence: stored.sequence, isShared: true) else {
             return metrics.dropped("unreadable")
         }
         // It may have lain there for long ([MQTT-3.3.2-5]).

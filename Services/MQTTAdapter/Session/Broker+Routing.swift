@@ -218,7 +218,7 @@ extension Broker {
     }
 
     func deliver(_ message: Message, _ targets: [Target], _ groups: [SharedGroup]) {
-        var templates = Templates()
+        var templates = Templates(areUsedOnce: targets.count == 1 && groups.isEmpty)
         for target in targets { deliver(message, target, &templates) }
         for group in groups {
             if let type = group.targets.first?.contentType, type != message.contentType { continue }

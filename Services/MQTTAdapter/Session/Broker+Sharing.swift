@@ -23,7 +23,7 @@ extension Broker {
     /// - Returns: false when it did not come by a shared subscription: nobody else is to get it.
     @discardableResult
     func leave(_ outgoing: Session.Outgoing) -> Bool {
-        guard (try? TopicFilter(outgoing.filter))?.shareName != nil else { return false }
+        guard outgoing.form.isShared else { return false }
         share(outgoing.message, ExactText(outgoing.filter))
         return true
     }

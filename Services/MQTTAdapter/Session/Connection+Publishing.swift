@@ -136,11 +136,13 @@ extension Connection {
     }
 
     /// What is said to be SenML or JSON must be; what nobody says anything of is what it looks like, as devices that speak MQTT 3.1.1 cannot say.
-    private func contentType(_ incoming: Incoming) throws(ServiceError) -> ContentType {
+    ///
+    /// - Parameter receivedAt: nanoseconds since 1970.
+    private func contentType(_ incoming: Incoming, _ receivedAt: Int64) throws(ServiceError) -> ContentType {
         guard let stated = statedType(incoming) else {
-            return broker.guess(incoming.view.payload, receivedAt: broker.now)
+            return broker.guess(incoming.view.payload, receivedAt: receivedAt)
         }
-        try broker.check(incoming.view.payload, as: stated, receivedAt: broker.now)
+        try broker.check(incoming.view.payload, as: stated, receivedAt: receivedAt)
         return stated
     }
 
@@ -165,7 +167,7 @@ extension Connection {
         let view = incoming.view
         let form: StreamForm
         do throws(ServiceError) {
-            form = try streamForm(incoming, try contentType(incoming))
+            form = try streamForm(incoming, try contentType(incoming, run.arrivedAt))
             if view.retain { try broker.checkRetained(incoming.grant.channel, form.subtopic, view.payload.count) }
         } catch {
             return refuse(view, incoming.session, error)
@@ -281,7 +283,7 @@ extension Connection {
                 let incoming = Incoming(
                     view: view, grant: source.grant, path: path, topic: source.topic, session: session)
                 // It was checked before.
-                let contentType = (try? contentType(incoming)) ?? .octetStream
+                let contentType = (try? contentType(incoming, broker.now)) ?? .octetStream
                 broker.deliver(
                     atMostOnce: message(incoming, contentType, at: offset, of: copy), targets, route)
                 offset += head.packetLength
@@ -312,7 +314,7 @@ extension Connection {
         }
         let form: StreamForm
         do throws(ServiceError) {
-            form = try streamForm(incoming, try contentType(incoming))
+            form = try streamForm(incoming, try contentType(incoming, run.arrivedAt))
             if view.retain { try broker.checkRetained(incoming.grant.channel, form.subtopic, view.payload.count) }
         } catch {
             return refuse(view, session, error)

@@ -8,18 +8,26 @@ extension Connection {
         var arrived = unwrapInboundIn(data)
         lastPacketAt = .now()
         receivedBytes += arrived.readableBytes
-        if isWaiting {
-            pending.writeImmutableBuffer(arrived)
-            return
-        }
+        if isWaiting { return keep(arrived) }
         isTaking = true
         if pending.readableBytes > 0 { finishPending(with: &arrived) }
         if !isWaiting, phase != .closed, arrived.readableBytes > 0 {
             arrived.moveReaderIndex(forwardBy: takePackets(arrived))
         }
-        if arrived.readableBytes > 0, phase != .closed { pending.writeImmutableBuffer(arrived) }
+        if arrived.readableBytes > 0, phase != .closed { keep(arrived) }
         isTaking = false
     }
+
+    /// Keeps what was not taken, where it lies unless that is much larger.
+    private func keep(_ arrived: ByteBuffer) {
+        if pending.readableBytes == 0, arrived.storageCapacity <= Self.wastedPart * arrived.readableBytes {
+            pending = arrived
+        } else {
+            pending.writeImmutableBuffer(arrived)
+        }
+    }
+
+    private static let wastedPart = 4
 
     func channelReadComplete(context: ChannelHandlerContext) {
         broker.flushSoon()
@@ -137,6 +145,13 @@ extension Connection {
         case .connected: break
         }
         guard let session else { return .taken }
+        // Without reason and properties, as it mostly comes.
+        if head.type == .pubAck, head.packetLength == 4, head.length == 2 {
+            let identifier = UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+            guard identifier != 0 else { throw .zeroPacketIdentifier }
+            try session.acknowledged(identifier)
+            return .taken
+        }
         let packet = try Packet(bytes, head: head, version: version, from: .client)
         switch packet {
         case .connect: throw .connectedTwice

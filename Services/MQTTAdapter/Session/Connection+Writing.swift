@@ -42,6 +42,16 @@ extension Connection {
         markDirty()
     }
 
+    /// Whether topics go out in full: the client takes no aliases.
+    var takesPlainTopics: Bool { outboundAliases.maximum == 0 }
+
+    /// Where ``takesPlainTopics``.
+    func send(_ layout: PublishLayout, packetIdentifier: UInt16) {
+        layout.write(packetIdentifier: packetIdentifier, into: &out)
+        broker.metrics.sent.increment()
+        markDirty()
+    }
+
     /// QoS 0: dropped when the client does not take it.
     func sendAtMostOnce(_ template: PublishTemplate) {
         guard template.count <= maximumPacketSize else { return broker.metrics.dropped("too-large-for-client") }

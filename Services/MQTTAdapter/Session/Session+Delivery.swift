@@ -32,6 +32,7 @@ extension Session {
             broker.metrics.dropped("right-not-known")
             return true
         }
+        message.keep()
         parked.append(Parked(message: message, isRetained: isRetained, share: share))
         channelRights[message.channel] = .asked(parked: parked, bytes: bytes)
         return true
@@ -41,14 +42,20 @@ extension Session {
         _ message: Message, by target: Target, _ qos: QualityOfService, _ retain: Bool, _ templates: inout Templates
     ) {
         guard connection != nil || isPersistent else { return }
-        let outgoing = Outgoing(
-            order: nextOrder, message: message, qos: qos, retain: retain, form: target.form)
+        let order = nextOrder
         nextOrder += 1
-        if isSpilled || connection == nil { return spill(outgoing) }
-        if let connection, queue.isEmpty, sender.canSend, connection.canTake {
+        if let connection, !isSpilled, queue.isEmpty, sender.canSend, connection.canTake {
+            // What ends with its connection is never sent again, and nobody else gets it.
+            if !isPersistent, !isKept, !target.form.isShared {
+                return sendOnce(message, by: target, qos, retain, &templates, on: connection)
+            }
             let template = templates.template(message, target, connection.version, qos, retain, broker.now)
-            return send(outgoing, template, on: connection)
+            return send(
+                Outgoing(order: order, message: message, qos: qos, retain: retain, form: target.form), template,
+                on: connection)
         }
+        let outgoing = Outgoing(order: order, message: message, qos: qos, retain: retain, form: target.form)
+        if isSpilled || connection == nil { return spill(outgoing) }
         guard queuedBytes + outgoing.bytes <= broker.limits.queueMemoryBytes else {
             if isPersistent { return spill(outgoing) }
             broker.metrics.slowConsumers.increment()

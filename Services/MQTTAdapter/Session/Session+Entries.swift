@@ -80,7 +80,7 @@ extension Session {
     /// - Returns: nil for an entry that can no longer be read; it is forgotten, and counted.
     func restore(_ entry: StoredEntry) -> Outgoing? {
         storedOrders[entry.order] = Self.bytes(entry.envelope)
-        guard let message = try? Message(copying: entry.envelope, sequence: entry.sequence) else {
+        guard let message = try? Message(envelope: entry.envelope, sequence: entry.sequence, isShared: true) else {
             broker.metrics.dropped("unreadable")
             forget(entry.order)
             return nil

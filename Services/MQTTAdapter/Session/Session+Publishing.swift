@@ -39,8 +39,21 @@ extension Session {
     func take(
         _ form: StreamForm, _ payload: UnsafeRawBufferPointer, created: Int64, ticket: UInt64, _ identifier: UInt16
     ) {
-        let publish = PublishInFlight(self, nil, ticket: ticket, identifier, .atLeastOnce)
-        broker.publish(form, payload, created: created) { publish.finish($0) }
+        let eventLoop = broker.eventLoop
+        let bound = NIOLoopBound((session: self, ticket: ticket), eventLoop: eventLoop)
+        broker.publish(form, payload, created: created) { result in
+            guard !eventLoop.inEventLoop else { return Self.settle(bound.value, identifier, result) }
+            eventLoop.execute { Self.settle(bound.value, identifier, result) }
+        }
+    }
+
+    private static func settle(
+        _ publish: (session: Session, ticket: UInt64), _ identifier: UInt16, _ result: Result<PublishReceipt, BusError>
+    ) {
+        let broker = publish.session.broker
+        broker.publishesInFlight -= 1
+        publish.session.settled(result, nil, ticket: publish.ticket, identifier, .atLeastOnce)
+        broker.flushSoon()
     }
 
     private func publish(
@@ -63,12 +76,7 @@ extension Session {
         switch result {
         case .success(let receipt):
             broker.acknowledged(receipt)
-            openReceptions.remove(identifier)
-            if var reception = receptions[identifier], qos == .exactlyOnce {
-                reception.isStored = true
-                receptions[identifier] = reception
-                broker.save(.reception(number, reception))
-            }
+            if qos == .exactlyOnce { noteStored(identifier) }
             guard let retained, !receipt.isDuplicate else { return settle(ticket, identifier, .success) }
             broker.retain(retained, sequence: receipt.sequence)
             // What is acknowledged is kept: also for those who subscribe after the next crash.
@@ -91,6 +99,14 @@ extension Session {
             }
             settle(ticket, identifier, ReasonCode(publishing: refusal))
         }
+    }
+
+    private func noteStored(_ identifier: UInt16) {
+        openReceptions.remove(identifier)
+        guard var reception = receptions[identifier] else { return }
+        reception.isStored = true
+        receptions[identifier] = reception
+        broker.save(.reception(number, reception))
     }
 
     private func leavesOpen(_ identifier: UInt16, _ error: BusError) -> Bool {

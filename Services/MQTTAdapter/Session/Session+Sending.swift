@@ -12,8 +12,9 @@ extension Session {
             switch resend {
             case .publish(let identifier, let qos, let outgoing):
                 let template = PublishTemplate(
-                    outgoing.message, topic: outgoing.topic, version: connection.version, qos: qos,
-                    retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now)
+                    PublishLayout(
+                        outgoing.message, topic: outgoing.topic, version: connection.version, qos: qos,
+                        retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now))
                 guard template.count <= connection.maximumPacketSize else {
                     // The last connection took more ([MQTT-3.1.2-25]).
                     broker.metrics.dropped("too-large-for-client")
@@ -37,8 +38,9 @@ extension Session {
             queue.removeFirst()
             queuedBytes -= outgoing.bytes
             let template = PublishTemplate(
-                outgoing.message, topic: outgoing.topic, version: connection.version, qos: outgoing.qos,
-                retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now)
+                PublishLayout(
+                    outgoing.message, topic: outgoing.topic, version: connection.version, qos: outgoing.qos,
+                    retain: outgoing.retain, subscriptionIdentifiers: outgoing.identifiers, now: broker.now))
             send(outgoing, template, on: connection)
         }
         if queue.isEmpty, isSpilled, !isLoading, sender.canSend { load() }
@@ -78,6 +80,30 @@ extension Session {
                     subscription,
                     Route(channel: message.channel, domain: message.domain, subtopic: message.subtopic))
         }
+    }
+
+    /// Sends what need not be kept until it is acknowledged.
+    func sendOnce(
+        _ message: Message, by target: Target, _ qos: QualityOfService, _ retain: Bool, _ templates: inout Templates,
+        on connection: Connection
+    ) {
+        if templates.areUsedOnce, connection.takesPlainTopics {
+            let layout = PublishLayout(
+                message, topic: target.topic, version: connection.version, qos: qos, retain: retain,
+                subscriptionIdentifiers: target.identifiers, now: broker.now)
+            guard layout.count <= connection.maximumPacketSize else {
+                return broker.metrics.dropped("too-large-for-client")
+            }
+            guard let identifier = sender.accepted(nil, qos: qos) else { return }
+            return connection.send(layout, packetIdentifier: identifier)
+        }
+        let template = templates.template(message, target, connection.version, qos, retain, broker.now)
+        // [MQTT-3.1.2-24]
+        guard template.count <= connection.maximumPacketSize else {
+            return broker.metrics.dropped("too-large-for-client")
+        }
+        guard let identifier = sender.accepted(nil, qos: qos) else { return }
+        connection.send(template, packetIdentifier: identifier)
     }
 
     func send(_ outgoing: Outgoing, _ template: PublishTemplate, on connection: Connection) {

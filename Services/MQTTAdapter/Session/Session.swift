@@ -10,13 +10,22 @@ import Observability
 ///
 /// Used on the broker's event loop only.
 final class Session {
-    /// A message that waits, or is in flight.
+    /// A message that waits, or is in flight and may have to be sent again.
     struct Outgoing {
         let order: UInt64
         let message: Message
         let qos: QualityOfService
         let retain: Bool
         let form: DeliveryForm
+
+        init(order: UInt64, message: Message, qos: QualityOfService, retain: Bool, form: DeliveryForm) {
+            message.keep()
+            self.order = order
+            self.message = message
+            self.qos = qos
+            self.retain = retain
+            self.form = form
+        }
 
         var topic: [UInt8] { form.topic }
         var identifiers: [UInt32] { form.identifiers }

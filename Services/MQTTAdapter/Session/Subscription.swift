@@ -127,11 +127,14 @@ final class DeliveryForm {
     let identifiers: [UInt32]
     /// The first of the subscriptions that they come by: says in which form the topic is, for the store.
     let filter: String
+    /// Whether others get what this session leaves undone.
+    let isShared: Bool
 
     init(topic: [UInt8], identifiers: [UInt32], filter: String) {
         self.topic = topic
         self.identifiers = identifiers
         self.filter = filter
+        isShared = filter.hasPrefix("$share/")
     }
 }
 

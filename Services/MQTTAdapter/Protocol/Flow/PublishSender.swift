@@ -137,8 +137,9 @@ package struct PublishSender<Message> {
 
     /// A message is to be sent with QoS 1 or 2, when canSend.
     ///
+    /// - Parameter message: nil: it will not be asked for, as nothing of this sender is sent on another connection.
     /// - Returns: the packet identifier to send it with, DUP not set; nil when the window is full.
-    package mutating func accepted(_ message: Message, qos: QualityOfService) -> UInt16? {
+    package mutating func accepted(_ message: Message?, qos: QualityOfService) -> UInt16? {
         guard canSend else { return nil }
         entries.append(Entry(qos: qos, phase: .published, message: message))
         resendFrom = entries.count

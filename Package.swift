@@ -153,7 +153,7 @@ let package = Package(
         .target(
             name: "AdapterKit",
             dependencies: [
-                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, crypto, logging,
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, crypto, deque, logging,
             ],
             path: "Shared/AdapterKit", swiftSettings: hot),
     ]

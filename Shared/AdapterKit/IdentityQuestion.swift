@@ -3,8 +3,8 @@ import Core
 
 /// What `things` is asked to find out who a thing is.
 enum IdentityQuestion: Sendable {
-    /// Whose key it is: the SHA-256 of the key, as ``KeyHash`` writes it.
-    case key(KeyFingerprint, hash: String)
+    /// Whose key it is.
+    case key(KeyFingerprint, KeyHash)
     /// Whether a thing that has shown who it is without a key is there and enabled.
     case thing(KeyFingerprint, ThingID)
     /// Whether a thing that has shown who it is by a pre-shared key is there and enabled, and has that version of the key still.

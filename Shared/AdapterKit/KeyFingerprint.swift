@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
-import Crypto
 
 /// A presented key, by a keyed 128-bit hash whose seed lives and dies with the process: what the cache is searched by, so that no key is
 /// kept and no SHA-256 is computed for a key that is known.
@@ -56,25 +55,5 @@ struct KeyFingerprinter: Sendable {
         second.combine(bytes: bytes)
         return KeyFingerprint(
             high: UInt64(truncatingIfNeeded: first.finalize()), low: UInt64(truncatingIfNeeded: second.finalize()))
-    }
-}
-
-/// The form in which `things` stores keys and is asked about them.
-enum KeyHash {
-    /// SHA-256 of the key's UTF-8 bytes as 64 lower-case hexadecimal digits.
-    static func hexadecimal(of key: Substring) -> String {
-        var hash = SHA256()
-        if key.utf8.withContiguousStorageIfAvailable({ hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }) == nil
-        {
-            Array(key.utf8).withUnsafeBytes { hash.update(bufferPointer: $0) }
-        }
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity(64)
-        for byte in hash.finalize() {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

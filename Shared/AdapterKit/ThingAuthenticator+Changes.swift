@@ -29,8 +29,7 @@ extension ThingAuthenticator {
     ) -> LiveSession {
         watch(
             LiveSessions.Session(
-                proof: question(credential), thing: grant.thing, channel: (grant.channel, reference, grant.right),
-                onEnd: onEnd),
+                proof: question(credential), thing: grant.thing, channel: channel(grant, reference), onEnd: onEnd),
             epoch: grant.epoch)
     }
 
@@ -41,7 +40,7 @@ extension ThingAuthenticator {
     ) -> LiveSession {
         watch(
             LiveSessions.Session(
-                proof: nil, thing: grant.thing, channel: (grant.channel, reference, grant.right), onEnd: onEnd),
+                proof: nil, thing: grant.thing, channel: channel(grant, reference), onEnd: onEnd),
             epoch: grant.epoch)
     }
 
@@ -50,7 +49,7 @@ extension ThingAuthenticator {
         _ identity: ThingIdentity, credential: Credential, onEnd: @escaping @Sendable (ServiceError) -> Void
     ) -> LiveSession {
         watch(
-            LiveSessions.Session(proof: question(credential), thing: identity.thing, channel: nil, onEnd: onEnd),
+            LiveSessions.Session(proof: question(credential), thing: identity.thing, onEnd: onEnd),
             epoch: identity.epoch)
     }
 
@@ -59,7 +58,7 @@ extension ThingAuthenticator {
         certified identity: ThingIdentity, onEnd: @escaping @Sendable (ServiceError) -> Void
     ) -> LiveSession {
         watch(
-            LiveSessions.Session(proof: question(identity.thing), thing: identity.thing, channel: nil, onEnd: onEnd),
+            LiveSessions.Session(proof: question(identity.thing), thing: identity.thing, onEnd: onEnd),
             epoch: identity.epoch)
     }
 
@@ -76,12 +75,16 @@ extension ThingAuthenticator {
     }
 
     private func watch(_ session: LiveSessions.Session, epoch: UInt64) -> LiveSession {
-        let number = sessions.insert(session)
+        let live = sessions.insert(session)
         // A change that came before the session was in the table was not applied to it.
         if !cache.isCurrent(thing: session.thing, channel: session.channel?.id, since: epoch) {
-            sessions.markDue(number)
+            sessions.markDue(session)
         }
-        return LiveSession(number: number, sessions: sessions)
+        return live
+    }
+
+    private func channel(_ grant: Grant, _ reference: ChannelAddress) -> LiveSessions.Session.Channel {
+        LiveSessions.Session.Channel(id: grant.channel, reference: reference, right: grant.right)
     }
 
     private func hearChanges() async {
@@ -137,9 +140,7 @@ extension ThingAuthenticator {
                 let due = sessions.takeDue(limit: Self.recheckedAtOnce)
                 if due.isEmpty { break }
                 let isAway = await withTaskGroup(of: Bool.self) { group in
-                    for (number, session) in due {
-                        group.addTask { await self.recheck(number, session) }
-                    }
+                    for session in due { group.addTask { await self.recheck(session) } }
                     return await group.contains(false)
                 }
                 // With `things` away, what is connected stays so, and is asked about until there is an answer.
@@ -149,7 +150,7 @@ extension ThingAuthenticator {
     }
 
     /// - Returns: false when there was no answer; the session is due again.
-    private func recheck(_ number: UInt64, _ session: LiveSessions.Session) async -> Bool {
+    private func recheck(_ session: LiveSessions.Session) async -> Bool {
         do throws(ServiceError) {
             if let proof = session.proof {
                 let identity = try await withCallback { self.askWho(proof, completion: $0) }
@@ -165,11 +166,11 @@ extension ThingAuthenticator {
         } catch {
             switch error.kind {
             case .unauthenticated, .forbidden, .notFound:
-                sessions.end(number, because: error)
+                sessions.end(session, because: error)
                 return true
             case .unavailable, .tooManyRequests, .internalFailure, .malformed, .conflict, .payloadTooLarge,
                 .unsupportedMediaType, .unprocessable:
-                sessions.markDue(number)
+                sessions.markDue(session)
                 return false
             }
         }

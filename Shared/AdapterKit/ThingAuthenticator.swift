@@ -118,7 +118,7 @@ public final class ThingAuthenticator: Sendable {
         if let known = cache.thing(for: fingerprint) {
             return checked(.success(ThingIdentity(thing: known.thing, domain: known.domain, epoch: epoch)))
         }
-        askWho(.key(fingerprint, hash: KeyHash.hexadecimal(of: credential.key)), completion: checked)
+        askWho(.key(fingerprint, KeyHash(of: credential.key)), completion: checked)
     }
 
     /// Finds out whether a thing that has shown who it is without a key, by its certificate, is there and enabled, and whose it is.
@@ -175,7 +175,7 @@ public final class ThingAuthenticator: Sendable {
     var waiters: Int { identities.waiters + rights.waiters }
 
     func question(_ credential: Credential) -> IdentityQuestion {
-        .key(fingerprinter.fingerprint(credential.key), hash: KeyHash.hexadecimal(of: credential.key))
+        .key(fingerprinter.fingerprint(credential.key), KeyHash(of: credential.key))
     }
 
     func question(_ thing: ThingID) -> IdentityQuestion { .thing(fingerprinter.fingerprint(thing), thing) }
@@ -263,7 +263,7 @@ extension ThingAuthenticator {
     ) async throws(ServiceError) -> Result<IdentifyResponse.Thing, ServiceError> {
         switch question {
         case .key(_, let hash):
-            guard let thing = try await things.identify(keyHash: hash) else { return .failure(.unknownKey) }
+            guard let thing = try await things.identify(keyHash: hash.hexadecimal) else { return .failure(.unknownKey) }
             return .success(thing)
         case .thing(_, let thing):
             return switch try await things.lookUp(thing: thing) {

@@ -45,7 +45,7 @@ import Testing
     @Test func aHashIsTheKeysSHA256() {
         // FIPS 180-2, appendix B.1.
         #expect(
-            KeyHash.hexadecimal(of: "abc")
+            KeyHash(of: "abc").hexadecimal
                 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     }
 

@@ -4,7 +4,7 @@ import Core
 import Messaging
 
 /// One filter of one session. Equal only to itself: a session has one for each filter, and replaces it ([MQTT-3.8.4-3]).
-final class Subscription: Equatable {
+final class Subscription: Hashable {
     /// The session holds its subscriptions and lets go of them when it ends; what is under way to one that ended finds it ended.
     let session: Session
     let filter: TopicFilter
@@ -38,6 +38,8 @@ final class Subscription: Equatable {
     var isOverAllChannels: Bool { path.reach == .anyChannel }
 
     static func == (left: Subscription, right: Subscription) -> Bool { left === right }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
 /// Where messages of one channel and subtopic go: worked out once, kept until a subscription or a right changes.

@@ -87,10 +87,11 @@ import Testing
         "[MQTT-3.8.4-3] the same pattern again replaces the value and keeps its place; the trie forgets what is removed"
     )
     func replaces() {
-        struct Subscription: Equatable {
+        struct Subscription: Hashable {
             let subscriber: Int
             let qos: Int
             static func == (left: Self, right: Self) -> Bool { left.subscriber == right.subscriber }
+            func hash(into hasher: inout Hasher) { hasher.combine(subscriber) }
         }
         var trie = TopicTrie<Subscription>()
         #expect(trie.add(Subscription(subscriber: 1, qos: 0), at: "a/+") == nil)
@@ -108,6 +109,59 @@ import Testing
         #expect(trie.remove(Subscription(subscriber: 1, qos: 0), at: "a/+")?.qos == 2)
         #expect(trie.matches("a/b").map(\.subscriber) == [2] && trie.count == 1)
         #expect(trie.matches("").isEmpty)
+    }
+
+    @Test(
+        "a fleet with one pattern comes, goes and replaces in any order, and what is left keeps its order",
+        arguments: [3, 40, 400])
+    func fleets(size: Int) {
+        struct Subscription: Hashable {
+            let subscriber: Int
+            var version = 0
+            static func == (left: Self, right: Self) -> Bool { left.subscriber == right.subscriber }
+            func hash(into hasher: inout Hasher) { hasher.combine(subscriber) }
+        }
+        var random = Seeded(state: UInt64(size))
+        var trie = TopicTrie<Subscription>()
+        var expected: [Subscription] = []
+        for step in 0..<4_000 {
+            let subscription = Subscription(subscriber: Int.random(in: 0..<size, using: &random), version: step)
+            let place = expected.firstIndex(of: subscription)
+            // Waves, so that there are many, few and none in turn.
+            if Int.random(in: 0..<4, using: &random) == 0 || (step / 1_000).isMultiple(of: 2) {
+                let replaced = trie.add(subscription, at: "fleet/+", isNew: place == nil && step.isMultiple(of: 2))
+                #expect(replaced?.version == place.map { expected[$0].version })
+                if let place { expected[place] = subscription } else { expected.append(subscription) }
+            } else {
+                #expect(trie.remove(subscription, at: "fleet/+")?.version == place.map { expected[$0].version })
+                if let place { expected.remove(at: place) }
+            }
+            #expect(trie.count == expected.count)
+            guard step.isMultiple(of: 37) || expected.count < 3 else { continue }
+            #expect(trie.matches("fleet/x").map(\.version) == expected.map(\.version))
+        }
+    }
+
+    @Test("of a fleet with one pattern each leaves without a look at the others")
+    func leavingIsNotLinear() {
+        final class Counter { var comparisons = 0 }
+        struct Subscription: Hashable {
+            let subscriber: Int
+            let counter: Counter
+            static func == (left: Self, right: Self) -> Bool {
+                left.counter.comparisons += 1
+                return left.subscriber == right.subscriber
+            }
+            func hash(into hasher: inout Hasher) { hasher.combine(subscriber) }
+        }
+        let counter = Counter()
+        let fleet = (0..<5_000).map { Subscription(subscriber: $0, counter: counter) }
+        var trie = TopicTrie<Subscription>()
+        for subscription in fleet { trie.add(subscription, at: "fleet/#", isNew: true) }
+        counter.comparisons = 0
+        for subscription in fleet.reversed() { trie.remove(subscription, at: "fleet/#") }
+        #expect(trie.count == 0 && trie.matches("fleet/1").isEmpty)
+        #expect(counter.comparisons < 50 * fleet.count)
     }
 
     @Test("[MQTT-4.8.2-1] [MQTT-4.8.2-2] shared subscriptions are taken apart")

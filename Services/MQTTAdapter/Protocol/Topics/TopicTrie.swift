@@ -3,13 +3,8 @@
 /// Values by topic pattern: finds all whose pattern matches a topic in time proportional to the topic's levels and the wildcards on its way.
 ///
 /// Matches come in the order in which they were added. A pattern holds each value once: adding an equal one again replaces it and keeps its
-/// place ([MQTT-3.8.4-3]; what identifies a value is the caller's `Equatable`).
-package struct TopicTrie<Value: Equatable> {
-    private struct Entry {
-        let serial: UInt64
-        var value: Value
-    }
-
+/// place ([MQTT-3.8.4-3]; what identifies a value is the caller's `Hashable`).
+package struct TopicTrie<Value: Hashable> {
     /// A level where it stands, so that looking one up copies nothing.
     private struct Level: Hashable {
         let bytes: UnsafeRawBufferPointer
@@ -25,9 +20,9 @@ package struct TopicTrie<Value: Equatable> {
         var children: [Level: Node] = [:]
         var single: Node?
         /// Patterns that end in `#` behind this level; they match the level itself too.
-        var multi: [Entry] = []
+        var multi = Entries()
         /// Patterns that end here.
-        var here: [Entry] = []
+        var here = Entries()
 
         init(_ name: [UInt8] = []) {
             self.name = .allocate(byteCount: name.count, alignment: 1)
@@ -108,26 +103,17 @@ package struct TopicTrie<Value: Equatable> {
         return level.withUnsafeBytes { node.children[Level(bytes: $0)] }
     }
 
-    private mutating func put(_ value: Value, in entries: inout [Entry], _ isNew: Bool) -> Value? {
-        if !isNew, let index = entries.firstIndex(where: { $0.value == value }) {
-            let replaced = entries[index].value
-            entries[index].value = value
-            return replaced
-        }
-        entries.append(Entry(serial: nextSerial, value: value))
+    private mutating func put(_ value: Value, in entries: inout Entries, _ isNew: Bool) -> Value? {
+        let replaced = entries.put(value, serial: nextSerial, isNew: isNew)
         nextSerial += 1
-        count += 1
-        return nil
+        if replaced == nil { count += 1 }
+        return replaced
     }
 
     /// Removes empty nodes on the way back, so that subscriptions that come and go leave nothing behind.
     private func remove(_ value: Value, _ levels: ArraySlice<[UInt8]>, at node: Node) -> Value? {
-        func take(_ entries: inout [Entry]) -> Value? {
-            guard let index = entries.firstIndex(where: { $0.value == value }) else { return nil }
-            return entries.remove(at: index).value
-        }
-        guard let level = levels.first else { return take(&node.here) }
-        if level == [TopicRules.multiLevel] { return take(&node.multi) }
+        guard let level = levels.first else { return node.here.remove(value) }
+        if level == [TopicRules.multiLevel] { return node.multi.remove(value) }
         guard let child = Self.known(level, of: node) else { return nil }
         let removed = remove(value, levels.dropFirst(), at: child)
         if child.isEmpty {
@@ -141,7 +127,7 @@ package struct TopicTrie<Value: Equatable> {
     ) {
         // [MQTT-4.7.2-1]: a wildcard in the first level does not match a topic that begins with $.
         let isHidden = start == 0 && topic[0] == TopicRules.dollar
-        if !isHidden, !node.multi.isEmpty { found += node.multi }
+        if !isHidden { node.multi.append(to: &found) }
         var end = start
         while end < topic.count, topic[end] != TopicRules.separator { end += 1 }
         if !node.children.isEmpty,
@@ -154,7 +140,7 @@ package struct TopicTrie<Value: Equatable> {
 
     private func descend(to node: Node, _ topic: UnsafeRawBufferPointer, _ end: Int, _ found: inout [Entry]) {
         if end < topic.count { return collect(node, topic, from: end + 1, into: &found) }
-        if !node.here.isEmpty { found += node.here }
-        if !node.multi.isEmpty { found += node.multi }
+        node.here.append(to: &found)
+        node.multi.append(to: &found)
     }
 }

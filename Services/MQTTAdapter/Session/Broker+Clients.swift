@@ -18,7 +18,7 @@ struct ClientFilter: Sendable, Equatable {
     var state: State?
 
     func matches(_ session: Session) -> Bool {
-        if let thing, session.key.thing != thing { return false }
+        if let thing, session.identity.thing != thing { return false }
         if let domain, session.identity.domain != domain { return false }
         if let listener, session.connection?.listener != listener { return false }
         guard let state else { return true }
@@ -113,7 +113,7 @@ struct ClientDirectory: Sendable {
     func keys(_ filter: ClientFilter) async throws -> [SessionKey] {
         let (broker, eventLoop) = (broker, broker.eventLoop)
         let sessions = try await eventLoop.submit {
-            NIOLoopBound(Array(broker.value.sessions.values), eventLoop: eventLoop)
+            NIOLoopBound(broker.value.sessions.all, eventLoop: eventLoop)
         }.get()
         var keys: [SessionKey] = []
         var start = 0

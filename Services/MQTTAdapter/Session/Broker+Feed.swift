@@ -50,7 +50,7 @@ extension Broker {
     func streamBeganAnew() {
         lastAcknowledged = 0
         knownSequence = 0
-        for session in sessions.values {
+        for session in sessions.all {
             for subscription in session.subscriptions.values { subscription.from = 0 }
         }
         generation += 1

@@ -68,10 +68,10 @@ extension Broker {
         let session =
             sessions[key]
             ?? Session(
-                number: .random(), key: key, identity: identity, broker: self, version: connection.version,
-                expiry: expiry,
+                number: .random(), identity: identity, clientIdentifier: identifier, broker: self,
+                version: connection.version, expiry: expiry,
                 receiver: PublishReceiver(receiveMaximum: receiveMaximum(connection.version)))
-        sessions[key] = session
+        sessions.insert(session)
         session.version = connection.version
         session.expiry = expiry
         session.will = connect.will
@@ -79,8 +79,7 @@ extension Broker {
         connection.session = session
         if session.isPersistent { keep(session) } else { forget(session) }
         if session.isPersistent { opening[ObjectIdentifier(connection)] = (connection, isPresent) }
-        whenKept(session) { [weak self, weak connection] in
-            guard let connection else { return }
+        whenKept(session, connection) { [weak self] connection in
             self?.opening[ObjectIdentifier(connection)] = nil
             connection.connected(connect, session, isPresent: isPresent, assigned: isAssigned)
         }
@@ -112,7 +111,7 @@ extension Broker {
         let parked = session.parkedByShare
         for case .allowed(let watch) in session.channelRights.values { watch.cancel() }
         session.channelRights = [:]
-        if sessions[session.key] === session { sessions[session.key] = nil }
+        sessions.remove(session)
         guard shares else { return forget(session) }
         leaveShares(session, parked)
     }
@@ -140,7 +139,7 @@ extension Broker {
             retainedExpireAt = now + Self.retainedInterval
             for (channel, subtopic) in retained.expire(at: now) { save(.removeRetained(channel, subtopic: subtopic)) }
         }
-        for session in Array(sessions.values) { expire(session, at: now) }
+        for session in sessions.all { expire(session, at: now) }
     }
 
     private func expire(_ session: Session, at now: Int64) {
@@ -156,7 +155,6 @@ extension Broker {
     private func publishWill(of session: Session) {
         guard let will = session.will else { return }
         session.will = nil
-        session.willAt = nil
         guard let path = try? MessagePath.publish(will.topic, notation: .mqtt) else {
             return metrics.refused("will-outside-tree")
         }
@@ -214,8 +212,8 @@ extension Broker {
 
     func stored(_ session: Session) -> StoredSession {
         StoredSession(
-            number: session.number, thing: session.key.thing, domain: session.identity.domain,
-            clientIdentifier: session.key.clientIdentifier, version: session.version,
+            number: session.number, thing: session.identity.thing, domain: session.identity.domain,
+            clientIdentifier: session.clientIdentifier, version: session.version,
             expirySeconds: session.expiry.seconds, closedAt: session.closedAt, will: session.will.map(Self.stored))
     }
 
@@ -249,10 +247,10 @@ extension Broker {
     func restore(_ state: StoredState) {
         for kept in state.sessions {
             let identity = ThingIdentity(remembered: kept.thing, domain: kept.domain)
-            let key = SessionKey(thing: kept.thing, clientIdentifier: kept.clientIdentifier)
             let receptions = state.receptions[kept.number] ?? []
             let session = Session(
-                number: kept.number, key: key, identity: identity, broker: self, version: kept.version,
+                number: kept.number, identity: identity, clientIdentifier: kept.clientIdentifier, broker: self,
+                version: kept.version,
                 expiry: SessionExpiry(seconds: kept.expirySeconds),
                 receiver: PublishReceiver(
                     receiveMaximum: receiveMaximum(kept.version),
@@ -268,7 +266,7 @@ extension Broker {
             if let will = session.will, let closedAt = session.closedAt {
                 session.willAt = session.expiry.willTime(will, closedAt: closedAt)
             }
-            sessions[key] = session
+            sessions.insert(session)
             for subscription in state.subscriptions[kept.number] ?? [] { restore(subscription, session) }
             if let queue = state.queues[kept.number] { session.restore(queue) }
             if kept.closedAt == nil { keep(session) }

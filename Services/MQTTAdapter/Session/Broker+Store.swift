@@ -52,9 +52,13 @@ extension Broker {
         return false
     }
 
-    /// As ``whenSaved(_:)`` for a session that is kept; at once for another.
-    func whenKept(_ session: Session, _ action: @escaping () -> Void) {
-        if session.isPersistent { whenSaved(action) } else { action() }
+    /// As ``whenSaved(_:)`` for a session that is kept, if the connection is still there then; at once for another.
+    func whenKept(_ session: Session, _ connection: Connection, _ action: @escaping (Connection) -> Void) {
+        // A weak reference costs the connection memory for as long as it lives: only where there is something to wait for.
+        guard session.isPersistent else { return action(connection) }
+        whenSaved { [weak connection] in
+            if let connection { action(connection) }
+        }
     }
 
     /// Done when the store keeps up, so that more of the stream may be handed out.

@@ -62,7 +62,7 @@ extension Broker {
         reading.uptimeSeconds = max(0, now - startedAt) / 1_000_000_000
         reading.receivedBytes = closedBytes.received
         reading.sentBytes = closedBytes.sent
-        for connection in connections.values {
+        for connection in connections.all {
             if connection.phase == .connected { reading.connected += 1 }
             reading.receivedBytes += connection.receivedBytes
             reading.sentBytes += connection.sentBytes

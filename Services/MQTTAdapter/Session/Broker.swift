@@ -28,8 +28,8 @@ final class Broker {
     let instance: UInt64
 
     // Sessions
-    var sessions: [SessionKey: Session] = [:]
-    private(set) var connections: [ObjectIdentifier: Connection] = [:]
+    var sessions = SessionTable()
+    private(set) var connections = ConnectionTable()
     var isDraining = false
     private var drained: EventLoopPromise<Void>?
     var authenticating = 0
@@ -146,17 +146,17 @@ final class Broker {
 
     /// - Returns: false when there are as many as there may be.
     func add(_ connection: Connection) -> Bool {
-        guard connections[ObjectIdentifier(connection)] == nil else { return true }
+        guard !connections.contains(connection) else { return true }
         let surplus = operators.serverReference == nil ? 0 : Self.surplusConnections
         guard connections.count < limits.maximumConnections + surplus, !isDraining else { return false }
         connection.isSurplus = connections.count >= limits.maximumConnections
-        connections[ObjectIdentifier(connection)] = connection
+        connections.insert(connection)
         metrics.connections.increment()
         return true
     }
 
     func remove(_ connection: Connection) {
-        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        guard connections.remove(connection) else { return }
         closedBytes.received += connection.receivedBytes
         closedBytes.sent += connection.sentBytes
         metrics.connections.decrement()
@@ -166,8 +166,8 @@ final class Broker {
 
     private func checkDeadlines() {
         let now = NIODeadline.now()
-        // Closing removes from the table: walk over a copy.
-        check(Array(connections.values)[...], max(256, connections.count / 128), now)
+        // Closing removes from the table: these are those that are there now.
+        check(connections.all[...], max(256, connections.count / 128), now)
         checkStore(now)
         expireSessions()
         flushSoon()
@@ -307,7 +307,7 @@ final class Broker {
         isDraining = true
         let promise = eventLoop.makePromise(of: Void.self)
         drained = promise
-        for connection in Array(connections.values) {
+        for connection in connections.all {
             connection.drain()
         }
         releaseFeed()

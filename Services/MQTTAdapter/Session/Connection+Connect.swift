@@ -82,7 +82,7 @@ extension Connection {
             properties.topicAliasMaximum = limits.topicAliasMaximum
             properties.maximumPacketSize = UInt32(clamping: limits.maximumPacketBytes)
             properties.serverKeepAlive = keepAlive.serverKeepAlive
-            if assigned { properties.assignedClientIdentifier = session.key.clientIdentifier }
+            if assigned { properties.assignedClientIdentifier = session.clientIdentifier }
             if session.expiry.seconds != connect.properties.sessionExpiryInterval ?? 0 {
                 properties.sessionExpiryInterval = session.expiry.seconds
             }

@@ -30,6 +30,7 @@ extension Connection {
             if let certificateExpiresAt, certificateExpiresAt <= broker.now {
                 return end(.notAuthorized, "the client certificate has expired")
             }
+            releaseRoom(now)
             // What waits for this side is not the client's silence.
             guard !isWaiting,
                 keepAlive.hasExpired(
@@ -44,13 +45,15 @@ extension Connection {
     /// Whether something has waited for the client for longer than it may, and nothing of it was taken meanwhile.
     private func hasStalled(_ now: NIODeadline) -> Bool {
         guard let channel = context?.channel, !channel.isWritable else {
-            stall = nil
+            slowness?.stall = nil
             return false
         }
+        let slowness = slowness ?? Slowness()
+        self.slowness = slowness
         // While the channel is full nothing is added to it: another number means that the client reads.
         let bytes = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        guard let known = stall, known.bytes == bytes else {
-            stall = (now, bytes)
+        guard let known = slowness.stall, known.bytes == bytes else {
+            slowness.stall = (now, bytes)
             return false
         }
         return now > known.since + broker.limits.stallTimeout

@@ -71,10 +71,9 @@ extension Connection {
 
     /// Ends the connection with the thing, and with what it showed.
     func watch(_ identity: ThingIdentity, _ proof: ClientProof) {
-        let eventLoop = broker.eventLoop
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let bound = NIOLoopBound(self, eventLoop: broker.eventLoop)
         let end: @Sendable (ServiceError) -> Void = { error in
-            eventLoop.execute { bound.value.end(.notAuthorized, error.message) }
+            bound.eventLoop.execute { bound.value.end(.notAuthorized, error.message) }
         }
         switch proof {
         case .key(let credential), .both(_, let credential):

@@ -7,36 +7,42 @@ extension Connection {
     /// Whether more waits for the client than it should, and it is still waited for (``Pressure``).
     var isPressed: Bool {
         guard phase == .connected, !keepsUp else { return false }
-        return pressure.isPatient(.now())
+        return slowness?.pressure.isPatient(.now()) ?? true
     }
+
+    private var isHolding: Bool { slowness?.pressure.isHolding ?? false }
 
     /// Whether little waits for the client.
     var keepsUp: Bool { !hasBacklog(part: 4) }
 
     /// Calls `action` when the client has taken most of what waits for it, is gone, or was waited for long enough.
     func hold(_ action: @escaping () -> Void) {
-        guard pressure.hold(action) else { return }
-        let episode = pressure.episode
+        let slowness = slowness ?? Slowness()
+        self.slowness = slowness
+        guard slowness.pressure.hold(action) else { return }
+        let episode = slowness.pressure.episode
         let bound = NIOLoopBound(self, eventLoop: broker.eventLoop)
         broker.eventLoop.scheduleTask(in: broker.limits.patience) {
             let connection = bound.value
-            guard connection.pressure.episode == episode, connection.pressure.isHolding else { return }
+            guard let slowness = connection.slowness, slowness.pressure.episode == episode,
+                slowness.pressure.isHolding
+            else { return }
             connection.broker.metrics.outwaited.increment()
-            connection.pressure.giveUp(.now())
+            slowness.pressure.giveUp(.now())
             connection.letGo()
         }
     }
 
     /// Lets those go on who wait for the client, if it has taken what it had.
     func releaseHeld() {
-        guard pressure.isHolding, !hasBacklog(part: 8) else { return }
+        guard isHolding, !hasBacklog(part: 8) else { return }
         letGo()
     }
 
     /// Not at once: what goes on may write to this client, whose writing may be what led here.
     func letGo() {
-        guard pressure.isHolding else { return }
-        let bound = NIOLoopBound(pressure.takeHeld(), eventLoop: broker.eventLoop)
+        guard let slowness, slowness.pressure.isHolding else { return }
+        let bound = NIOLoopBound(slowness.pressure.takeHeld(), eventLoop: broker.eventLoop)
         broker.eventLoop.execute {
             for action in bound.value { action() }
         }

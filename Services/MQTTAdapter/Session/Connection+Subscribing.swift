@@ -45,9 +45,7 @@ extension Connection {
         }
         var acknowledgement = SubscriptionAcknowledgement(packetIdentifier: packet.packetIdentifier, reasons: reasons)
         acknowledgement.properties.reasonString = text
-        broker.whenKept(session) { [weak self, added] in
-            self?.subscribed(acknowledgement, added)
-        }
+        broker.whenKept(session, self) { [added] connection in connection.subscribed(acknowledgement, added) }
         return .taken
     }
 
@@ -135,7 +133,7 @@ extension Connection {
             reasons.append(.success)
         }
         let acknowledgement = SubscriptionAcknowledgement(packetIdentifier: packet.packetIdentifier, reasons: reasons)
-        broker.whenKept(session) { [weak self] in self?.write(.unsubAck(acknowledgement)) }
+        broker.whenKept(session, self) { connection in connection.write(.unsubAck(acknowledgement)) }
         return .taken
     }
 }

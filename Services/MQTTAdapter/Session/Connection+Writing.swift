@@ -97,6 +97,12 @@ extension Connection {
         broker.markDirty(self)
     }
 
+    /// Lets go of the memory in which answers are gathered, of a client from which nothing comes: most are silent most of the time.
+    func releaseRoom(_ now: NIODeadline) {
+        guard out.readableBytes == 0, out.capacity > 0, lastPacketAt + broker.limits.sweepInterval < now else { return }
+        out = ByteBuffer()
+    }
+
     /// One write for all that was gathered. While the socket takes nothing it goes on gathering, up to its limit.
     func flush() {
         isDirty = false

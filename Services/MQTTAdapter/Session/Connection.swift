@@ -24,8 +24,11 @@ final class Connection: ChannelInboundHandler {
         let right: AccessRight
     }
 
+    // There are as many of these as there are clients: what is small stands together, what is rare elsewhere.
     let broker: Broker
     let listener: Listener.Kind
+    /// In the broker's table; nil: it is not there.
+    var place: UInt32?
     private(set) var phase = Phase.connecting
     var context: ChannelHandlerContext?
     var scanner: PacketScanner
@@ -35,22 +38,25 @@ final class Connection: ChannelInboundHandler {
     var isTaking = false
     /// The client has closed its side: nothing more comes.
     var isInputClosed = false
-    /// What goes out with the next flush.
-    var out = ByteBuffer()
     var isDirty = false
-    var pressure = Pressure()
-    /// Since when the socket has taken nothing of what waits in the channel, and how much that is.
-    var stall: (since: NIODeadline, bytes: Int)?
     /// Reading stopped because the client does not take its answers.
     var waitsForRoom = false
-    /// From when on this client's CONNECT is waited for, or its answer.
-    var openedAt = NIODeadline.now()
     /// Its CONNECT is complete and waits for its turn: that is not the client's slowness.
     var isQueued = false
-    /// What a proxy in front of it says of the client's address; nil: there is none that is trusted.
-    var forwardedAddress: String?
     /// Beyond the limit of connections: there to be told of another server.
     var isSurplus = false
+    /// Whether reason strings and user properties may be sent in packets other than CONNACK, DISCONNECT and PUBLISH ([MQTT-3.1.2-29]).
+    var explains = true
+    /// MQTT 3.1.1: reading stopped because too many messages are on their way to the bus.
+    var waitsForAnswers = false
+    var version = ProtocolVersion.v311
+    /// What goes out with the next flush.
+    var out = ByteBuffer()
+    var slowness: Slowness?
+    /// From when on this client's CONNECT is waited for, or its answer.
+    var openedAt = NIODeadline.now()
+    /// What a proxy in front of it says of the client's address; nil: there is none that is trusted.
+    var forwardedAddress: String?
     /// When CONNECT was accepted: nanoseconds since 1970.
     var connectedAt: Int64 = 0
     /// Of MQTT packets, without TLS and WebSocket.
@@ -58,7 +64,6 @@ final class Connection: ChannelInboundHandler {
     var sentBytes = 0
     var lastPacketAt = NIODeadline.now()
     var keepAlive = KeepAlive(requested: 0, version: .v311)
-    var version = ProtocolVersion.v311
     var session: Session?
     var identity: ThingIdentity?
     /// Ends with the thing, its key or its certificate.
@@ -66,8 +71,6 @@ final class Connection: ChannelInboundHandler {
     /// When the client certificate does: nanoseconds since 1970; nil: there is none.
     var certificateExpiresAt: Int64?
     var maximumPacketSize = PacketScanner.largestPacket
-    /// Whether reason strings and user properties may be sent in packets other than CONNACK, DISCONNECT and PUBLISH ([MQTT-3.1.2-29]).
-    var explains = true
     var inboundAliases = InboundTopicAliases(maximum: 0)
     var outboundAliases = OutboundTopicAliases(maximum: 0)
     /// The topic of the last PUBLISH and what it meant.
@@ -76,8 +79,6 @@ final class Connection: ChannelInboundHandler {
     var lastForm: StreamForm?
     /// Answers of `things` that the packet which waits has got so far.
     var answers: [Question: Result<Grant, ServiceError>] = [:]
-    /// MQTT 3.1.1: reading stopped because too many messages are on their way to the bus.
-    var waitsForAnswers = false
 
     init(broker: Broker, listener: Listener.Kind) {
         self.broker = broker
@@ -140,7 +141,7 @@ final class Connection: ChannelInboundHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard context.channel.isWritable else { return }
-        stall = nil
+        slowness?.stall = nil
         flush()
         session?.pump()
         releaseHeld()

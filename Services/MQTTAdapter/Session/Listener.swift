@@ -78,10 +78,7 @@ struct BrokerService: Service, CustomStringConvertible {
             // What the kernel holds unsent stays small: so it is seen that a slow client reads, and one that does not costs little.
             .childChannelOption(.tcpOption(.notSentLowWater), value: 128 << 10)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            // Begins small, so that idle connections cost little, and grows with what a client sends.
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 512, maximum: 65_536)
-            )
+            .childChannelOption(.recvAllocator, value: ReceiveBuffers())
             .childChannelOption(
                 .writeBufferWaterMark, value: ChannelOptions.Types.WriteBufferWaterMark(low: 32 << 10, high: 64 << 10)
             )

@@ -57,8 +57,8 @@ final class Session {
     static let overhead = 96
 
     let number: SessionNumber
-    let key: SessionKey
     let identity: ThingIdentity
+    let clientIdentifier: String
     let broker: Broker
     var version: ProtocolVersion
     var expiry: SessionExpiry
@@ -66,9 +66,7 @@ final class Session {
     private(set) var connection: Connection?
     /// When the last connection ended: nanoseconds since 1970; nil: there is one.
     var closedAt: Int64?
-    var will: Will?
-    /// When a will whose delay runs is published: nanoseconds since 1970.
-    var willAt: Int64?
+    private var heldWill: HeldWill?
     var subscriptions = ExactTable<Subscription>()
     var channelRights: [ChannelID: ChannelRight] = [:]
     var receiver: PublishReceiver
@@ -101,16 +99,30 @@ final class Session {
     var storedOrders: [UInt64: Int] = [:]
 
     init(
-        number: SessionNumber, key: SessionKey, identity: ThingIdentity, broker: Broker, version: ProtocolVersion,
+        number: SessionNumber, identity: ThingIdentity, clientIdentifier: String, broker: Broker,
+        version: ProtocolVersion,
         expiry: SessionExpiry, receiver: PublishReceiver
     ) {
         self.number = number
-        self.key = key
         self.identity = identity
+        self.clientIdentifier = clientIdentifier
         self.broker = broker
         self.version = version
         self.expiry = expiry
         self.receiver = receiver
+    }
+
+    var key: SessionKey { SessionKey(thing: identity.thing, clientIdentifier: clientIdentifier) }
+
+    var will: Will? {
+        get { heldWill?.will }
+        set { heldWill = newValue.map(HeldWill.init) }
+    }
+
+    /// When a will whose delay runs is published: nanoseconds since 1970.
+    var willAt: Int64? {
+        get { heldWill?.publishAt }
+        set { heldWill?.publishAt = newValue }
     }
 
     /// Whether the client has yet to acknowledge what it was sent.

@@ -225,7 +225,7 @@ let package = Package(
                 swiftSettings: strict),
             .testTarget(
                 name: "MQTTTests",
-                dependencies: ["MQTTAdapter", "Core", "Messaging", "TestKit", nio, grdb, sqlite, logging],
+                dependencies: ["MQTTAdapter", "Core", "Messaging", "Bus", "TestKit", nio, grdb, sqlite, logging],
                 path: "Tests/Unit/MQTT", exclude: ["STATEMENTS.md"], swiftSettings: strict),
             .testTarget(
                 name: "MQTTBridgeUnitTests",

@@ -107,11 +107,16 @@ public protocol Bus: Sendable {
         stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration
     ) async throws(BusError) -> [StreamMessage]
 
-    /// As ``read(stream:from:maximumBytes:waitingUpTo:)`` without the messages whose headers name `origin`: a publisher that has delivered what it publishes
-    /// need not get it again. A wait may end with nothing but a new position.
+    /// As ``read(stream:from:maximumBytes:waitingUpTo:)``, of one stream and no other, and without what nobody needs.
+    ///
+    /// - Parameters:
+    ///   - id: the stream that is meant; nil: whichever has the name now.
+    ///   - origin: messages whose headers name it are left out: a publisher that has delivered what it publishes need not get it again. A wait may then end
+    ///     with nothing but a new position. nil: none are left out.
+    /// - Throws: ``BusError/notFound`` also when the stream of that name is another one than `id`.
     func read(
-        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
-        withoutOrigin origin: UInt64
+        stream: String, id: StreamID?, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
+        withoutOrigin origin: UInt64?
     ) async throws(BusError) -> StreamRead
 
     /// Connection changes as they happen, beginning with `.connected` when there is a connection now.
@@ -147,14 +152,15 @@ extension Bus {
             completion: completion)
     }
 
-    /// For an engine that hands everything over.
+    /// For an engine that hands everything over: it looks at the stream once more behind each read.
     public func read(
-        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
-        withoutOrigin origin: UInt64
+        stream: String, id: StreamID?, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
+        withoutOrigin origin: UInt64?
     ) async throws(BusError) -> StreamRead {
         let all = try await read(
             stream: stream, from: sequence, maximumBytes: maximumBytes, waitingUpTo: wait)
-        let messages = all.filter { $0.headers.origin != origin }
+        if let id, try await streamState(stream).id != id { throw .notFound("stream \(stream) \(id)") }
+        let messages = origin == nil ? all : all.filter { $0.headers.origin != origin }
         return StreamRead(
             messages: messages, through: all.last?.sequence ?? max(sequence, 1) - 1,
             passedOver: all.count - messages.count)

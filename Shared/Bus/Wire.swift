@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Core
 
 /// The bus's own protocol over a Unix stream socket, version 1. Integers are little endian; text is UTF-8.
 ///
@@ -125,8 +126,8 @@ public enum Wire {
         case consumerState = 3
         /// {"stream","consumer"} → empty
         case deleteConsumer = 4
-        /// {"stream","from","maximumBytes","waitMilliseconds","withoutOrigin"} → done whose body is a run of stream delivery frames, each with its length
-        /// field. At the end of the stream the answer waits for the next synced message, at most so long (and at most 10 s). With an origin, what has it in
+        /// {"stream","from","maximumBytes","waitMilliseconds","withoutOrigin","id"} → done whose body is a run of stream delivery frames, each with its
+        /// length field; failed with `notFound` when an id is given and the stream's is another. At the end of the stream the answer waits for the next synced message, at most so long (and at most 10 s). With an origin, what has it in
         /// its headers is left out, and a frame marked ``Flags/end`` is the last.
         case read = 5
         /// empty → names of all streams as JSON
@@ -205,10 +206,12 @@ public enum Wire {
         public var maximumBytes: Int?
         public var waitMilliseconds: Int?
         public var withoutOrigin: UInt64?
+        /// Of `read`: the stream that is meant, where it matters.
+        public var id: StreamID?
 
         public init(
             stream: String, consumer: String? = nil, from: UInt64? = nil, maximumBytes: Int? = nil,
-            waitMilliseconds: Int? = nil, withoutOrigin: UInt64? = nil
+            waitMilliseconds: Int? = nil, withoutOrigin: UInt64? = nil, id: StreamID? = nil
         ) {
             self.stream = stream
             self.consumer = consumer
@@ -216,6 +219,7 @@ public enum Wire {
             self.maximumBytes = maximumBytes
             self.waitMilliseconds = waitMilliseconds
             self.withoutOrigin = withoutOrigin
+            self.id = id
         }
     }
 }

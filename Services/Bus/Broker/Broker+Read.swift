@@ -9,6 +9,9 @@ extension Broker {
     private static let maximumWaitMilliseconds = 10_000
 
     func read(_ connection: Connection, _ token: UInt32, _ stream: Stream, _ reference: Wire.StreamReference) {
+        if let id = reference.id, id != stream.log.id {
+            return connection.failed(token, .notFound, "the stream '\(reference.stream)' was begun anew")
+        }
         let wait = min(max(reference.waitMilliseconds ?? 0, 0), Self.maximumWaitMilliseconds)
         let read = WaitingRead(
             connection: connection.identity, token: token, from: max(reference.from ?? 1, 1),

@@ -26,17 +26,17 @@ final class LiveFeed: Service, CustomStringConvertible {
     private struct State {
         /// Listeners by channel, of all event loops.
         var interest: [ChannelID: Int] = [:]
-        /// Counts how often the tail was begun.
+        /// Counts how often the tail was begun, and the stream anew: positions of one run mean nothing in another.
         var run: UInt64 = 0
         var isRunning = false
+        /// Of the last run.
+        var stream: StreamID?
         var position: UInt64 = 0
         /// By event loop: the least position of those who are behind and can take more.
         var behind: [Int: UInt64] = [:]
     }
 
     private static let readBytes = 1 << 20
-    /// How long the bus may wait for a message; bounds how long the service takes to end.
-    private static let wait: Duration = .milliseconds(500)
 
     let description = "live"
     private let bus: any Bus
@@ -68,7 +68,8 @@ final class LiveFeed: Service, CustomStringConvertible {
     func enter(_ channel: ChannelID) -> Ticket {
         let ticket = state.withLock { state in
             state.interest[channel, default: 0] += 1
-            return Ticket(run: state.isRunning ? state.run : state.run + 1, position: state.position)
+            return state.isRunning
+                ? Ticket(run: state.run, position: state.position) : Ticket(run: state.run + 1, position: 0)
         }
         tailWake.yield()
         return ticket
@@ -103,61 +104,39 @@ final class LiveFeed: Service, CustomStringConvertible {
 
     /// Runs as long as anybody listens.
     private func followTail() async {
-        var backOff = BackOff()
-        guard hasInterest, var position = await begin(&backOff) else { return }
-        while !Task.isCancelled {
-            if endIfIdle() { return }
+        var tail = StreamTail(of: Streams.messages, on: bus)
+        while !Task.isCancelled, !endIfIdle() {
             do throws(BusError) {
-                let batch = try await bus.read(
-                    stream: Streams.messages, from: position + 1, maximumBytes: Self.readBytes, waitingUpTo: Self.wait)
-                backOff.reset()
-                if batch.isEmpty {
-                    // Nothing came in time. Numbers that were given and lost, or that were given again, must not be waited for.
-                    let last = try await bus.streamState(Streams.messages).lastSequence
-                    guard last != position else { continue }
-                    let again = try await bus.read(
-                        stream: Streams.messages, from: position + 1, maximumBytes: Self.readBytes)
-                    if again.isEmpty {
-                        await hand(
-                            LiveBatch(
-                                messages: [], through: last, gap: LiveGap(after: position, next: last + 1)))
-                        position = last
-                    } else {
-                        position = await hand(again, behind: position)
-                    }
-                } else {
-                    position = await hand(batch, behind: position)
+                guard let step = try await tail.next() else { break }
+                switch step {
+                case .began(let position):
+                    let run = beginRun(at: position)
+                    await onLoops { $0.began(run: run, position: position.sequence) }
+                case .messages(let span):
+                    for piece in span.pieces { await hand(piece) }
+                case .idle: break
+                case .beganAnew(let position, _):
+                    logger.warning("the stream began anew")
+                    let run = beginRun(at: position)
+                    await onLoops { $0.beganAnew(run: run, position: position.sequence) }
                 }
             } catch {
                 logger.warning("the stream cannot be followed", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: backOff.next())
+                if !state.withLock({ $0.isRunning }) { await onLoops { $0.cannotBegin(error) } }
             }
         }
         state.withLock { $0.isRunning = false }
     }
 
-    private var hasInterest: Bool { state.withLock { !$0.interest.isEmpty } }
-
-    /// - Returns: where the stream ends; nil when nobody waits any more.
-    private func begin(_ backOff: inout BackOff) async -> UInt64? {
-        while !Task.isCancelled, hasInterest {
-            do throws(BusError) {
-                let position = try await bus.streamState(Streams.messages).lastSequence
-                let run = state.withLock { state in
-                    state.run += 1
-                    state.isRunning = true
-                    state.position = position
-                    return state.run
-                }
-                await onLoops { $0.began(run: run, position: position) }
-                return position
-            } catch {
-                logger.warning("the stream cannot be followed", metadata: ["error": "\(error)"])
-                await onLoops { $0.cannotBegin(error) }
-                try? await Task.sleep(for: backOff.next())
-            }
+    /// - Returns: the number of the run.
+    private func beginRun(at position: StreamPosition) -> UInt64 {
+        state.withLock { state in
+            state.run += 1
+            state.isRunning = true
+            state.stream = position.stream
+            state.position = position.sequence
+            return state.run
         }
-        return nil
     }
 
     private func endIfIdle() -> Bool {
@@ -168,25 +147,17 @@ final class LiveFeed: Service, CustomStringConvertible {
         }
     }
 
-    private func hand(_ batch: [StreamMessage], behind position: UInt64) async -> UInt64 {
-        guard let first = batch.first?.sequence, let through = batch.last?.sequence else { return position }
-        let gap = first > position + 1 ? LiveGap(after: position, next: first) : nil
-        await hand(LiveBatch(messages: [], through: through, gap: gap), selecting: batch)
-        return through
-    }
-
-    private func hand(_ batch: LiveBatch, selecting stored: [StreamMessage] = []) async {
+    private func hand(_ piece: StreamSpan.Piece) async {
         // In one step: who enters later knows by the position that this batch was not for them.
         let interest = state.withLock { state in
-            state.position = batch.through
+            state.position = piece.through
             return state.interest
         }
-        var batch = batch
-        batch.messages = select(stored, interest)
-        await onLoops { [batch] in $0.deliver(batch) }
+        let batch = LiveBatch(piece, messages: select(piece.messages, interest))
+        await onLoops { $0.deliver(batch) }
     }
 
-    private func select(_ stored: [StreamMessage], _ interest: [ChannelID: Int]) -> [LiveMessage] {
+    private func select(_ stored: ArraySlice<StreamMessage>, _ interest: [ChannelID: Int]) -> [LiveMessage] {
         stored.compactMap { message in
             var subject = message.subject
             let channel = subject.withUTF8 { Subjects.parseMessages(UnsafeRawBufferPointer($0))?.channel }
@@ -195,36 +166,64 @@ final class LiveFeed: Service, CustomStringConvertible {
         }
     }
 
+    /// What the catch-up reads next.
+    private struct Backlog {
+        let run: UInt64
+        let stream: StreamID
+        let least: UInt64
+    }
+
+    private var backlog: Backlog? {
+        state.withLock { state in
+            guard let stream = state.stream, let least = state.behind.values.min() else { return nil }
+            return Backlog(run: state.run, stream: stream, least: least)
+        }
+    }
+
     /// Serves those who are behind until nobody is.
     private func catchUp() async {
         var backOff = BackOff()
-        while !Task.isCancelled, let least = state.withLock({ $0.behind.values.min() }) {
+        while !Task.isCancelled, let backlog {
             do throws(BusError) {
-                var chunk = try await bus.read(
-                    stream: Streams.messages, from: least + 1, maximumBytes: Self.readBytes)
-                chunks.wrappingAdd(1, ordering: .relaxed)
-                var end: UInt64 = 0
-                if chunk.isEmpty {
-                    end = try await bus.streamState(Streams.messages).lastSequence
-                    if end > least {
-                        chunk = try await bus.read(
-                            stream: Streams.messages, from: least + 1, maximumBytes: Self.readBytes)
-                    }
-                }
+                let (span, end) = try await read(backlog)
                 backOff.reset()
-                guard let first = chunk.first?.sequence, let through = chunk.last?.sequence else {
-                    await onLoops { [end] in $0.caughtUp(from: least, end: end) }
-                    continue
+                let run = backlog.run
+                var least = backlog.least
+                if span.messages.isEmpty { await onLoops { [least] in $0.caughtUp(from: least, end: end, run: run) } }
+                for piece in span.pieces where !piece.messages.isEmpty {
+                    let batch = LiveBatch(piece, messages: select(piece.messages, state.withLock { $0.interest }))
+                    await onLoops { [least] in $0.catchUp(batch, from: least, run: run) }
+                    least = piece.through
                 }
-                let batch = LiveBatch(
-                    messages: select(chunk, state.withLock { $0.interest }), through: through,
-                    gap: first > least + 1 ? LiveGap(after: least, next: first) : nil)
-                await onLoops { $0.catchUp(batch, from: least) }
             } catch {
                 logger.warning("older messages cannot be read", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: backOff.next())
             }
         }
+    }
+
+    /// - Returns: what lies behind the one who is furthest behind, and, when that is nothing, where the stream ends.
+    private func read(_ backlog: Backlog) async throws(BusError) -> (StreamSpan, end: UInt64) {
+        var end: UInt64 = 0
+        var found = try await chunk(backlog)
+        if found.messages.isEmpty {
+            let state = try await bus.streamState(Streams.messages)
+            guard state.id == backlog.stream else { throw .notFound(Streams.messages) }
+            end = state.lastSequence
+            if end > backlog.least { found = try await chunk(backlog) }
+        }
+        return (
+            StreamSpan(
+                after: backlog.least, end: StreamPosition(stream: backlog.stream, sequence: found.through),
+                messages: found.messages), end
+        )
+    }
+
+    private func chunk(_ backlog: Backlog) async throws(BusError) -> StreamRead {
+        chunks.wrappingAdd(1, ordering: .relaxed)
+        return try await bus.read(
+            stream: Streams.messages, id: backlog.stream, from: backlog.least &+ 1, maximumBytes: Self.readBytes,
+            waitingUpTo: .zero, withoutOrigin: nil)
     }
 
     /// Runs `body` on every event loop, and returns when all have done so: what they are handed never piles up.

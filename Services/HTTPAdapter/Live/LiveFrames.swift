@@ -57,7 +57,7 @@ struct LiveFrames {
         switch format {
         case .bare: nil
         case .envelope: WebSocketFraming.frame(.text, LiveDocument.gap(gap))
-        case .events: EventStream.event("gap", id: gap.next - 1, data: LiveDocument.gap(gap))
+        case .events: EventStream.event("gap", id: gap.next &- 1, data: LiveDocument.gap(gap))
         }
     }
 }

@@ -21,6 +21,8 @@ final class LiveListener {
     /// The message that the client has had last, where it said so.
     let resumesAfter: UInt64?
     var phase = Phase.waiting(0)
+    /// The feed's run in which the position means something.
+    var run: UInt64 = 0
     /// Everything up to here was sent, does not match, or was not asked for.
     var position: UInt64 = 0
     /// What the feed had looked at, without regard to this listener, when it joined.

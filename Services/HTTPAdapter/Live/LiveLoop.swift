@@ -14,8 +14,8 @@ final class LiveLoop {
     var metrics: LiveMetrics
     private let index: Int
     private let feed: LiveFeed
-    /// The feed's tail, as far as this loop has been told.
-    private var tail: (run: UInt64, position: UInt64) = (0, 0)
+    /// The feed's tail, as far as this loop has been told: its run, where that began, and how far it has come.
+    private var tail: (run: UInt64, start: UInt64, position: UInt64) = (0, 0, 0)
     private var waiting: [ObjectIdentifier: LiveListener] = [:]
     private var behind: [ObjectIdentifier: LiveListener] = [:]
     private var live: [ChannelID: [ObjectIdentifier: LiveListener]] = [:]
@@ -62,6 +62,7 @@ final class LiveLoop {
 
     private func settle(_ listener: LiveListener) {
         listener.phase = .joined
+        listener.run = tail.run
         listener.position = listener.resumesAfter ?? max(listener.leastLivePosition, tail.position)
         let onJoined = listener.onJoined
         listener.onJoined = nil
@@ -79,6 +80,7 @@ final class LiveLoop {
     func start(_ listener: LiveListener, _ stream: any LiveStream) {
         guard listener.phase == .joined else { return }
         listener.stream = stream
+        if listener.run != tail.run { beginAnew(listener) }
         // A number that a client names is looked up in the stream before it is believed.
         if listener.resumesAfter == nil, goLive(listener) { return }
         fallBehind(listener)
@@ -123,12 +125,34 @@ final class LiveLoop {
     // MARK: Called by the feed
 
     func began(run: UInt64, position: UInt64) {
-        tail = (run, position)
+        tail = (run, position, position)
+        settleWaiting()
+    }
+
+    private func settleWaiting() {
         for (key, listener) in waiting {
-            guard case .waiting(let expected) = listener.phase, expected <= run else { continue }
+            guard case .waiting(let expected) = listener.phase, expected <= tail.run else { continue }
             waiting[key] = nil
             settle(listener)
         }
+    }
+
+    /// Numbers that were given are given again; what was read in the run before is void.
+    func beganAnew(run: UInt64, position: UInt64) {
+        tail = (run, position, position)
+        for listeners in live.values {
+            for listener in listeners.values { beginAnew(listener) }
+        }
+        for listener in behind.values { beginAnew(listener) }
+        settleWaiting()
+        flushDirty()
+        reportBehind()
+    }
+
+    private func beginAnew(_ listener: LiveListener) {
+        listener.run = tail.run
+        listener.leastLivePosition = 0
+        tell(listener, LiveGap(after: listener.position, next: tail.start &+ 1))
     }
 
     func cannotBegin(_ error: BusError) {
@@ -169,14 +193,15 @@ final class LiveLoop {
     private func tell(_ listener: LiveListener, _ gap: LiveGap) {
         metrics.gaps.increment()
         // Numbers that begin anew may be smaller than those that were had.
-        listener.position = gap.next - 1
+        listener.position = gap.next &- 1
         if let frame = LiveFrames.gap(gap, listener.format) { listener.stream?.outlet.send(frame) }
     }
 
     // MARK: Catching up
 
     /// Older messages, for those who have had everything up to `least` or more.
-    func catchUp(_ batch: LiveBatch, from least: UInt64) {
+    func catchUp(_ batch: LiveBatch, from least: UInt64, run: UInt64) {
+        guard run == tail.run else { return }
         // Not those who are further behind and have become ready meanwhile: what lies between would be passed over.
         let ready = behind.values.filter { listener in
             listener.position >= least && listener.position < batch.through
@@ -216,11 +241,12 @@ final class LiveLoop {
     }
 
     /// There is nothing behind `least`; the stream ends at `end`.
-    func caughtUp(from least: UInt64, end: UInt64) {
+    func caughtUp(from least: UInt64, end: UInt64, run: UInt64) {
+        guard run == tail.run else { return }
         for listener in Array(behind.values) where listener.position >= least {
             // Those who are further on are looked at when their turn comes.
             guard listener.position == least || listener.position > end else { continue }
-            if listener.position != end { tell(listener, LiveGap(after: listener.position, next: end + 1)) }
+            if listener.position != end { tell(listener, LiveGap(after: listener.position, next: end &+ 1)) }
             liven(listener)
         }
         flushDirty()

@@ -30,4 +30,10 @@ struct LiveBatch: Sendable {
     var through: UInt64
     /// Before the first of them.
     var gap: LiveGap?
+
+    init(_ piece: StreamSpan.Piece, messages: [LiveMessage]) {
+        self.messages = messages
+        through = piece.through
+        gap = piece.isBehindGap ? LiveGap(after: piece.after, next: piece.next) : nil
+    }
 }

@@ -20,7 +20,7 @@ extension Broker {
 
     enum FeedState: Equatable {
         case idle
-        case running(FollowedPosition)
+        case running(StreamPosition)
     }
 
     /// The stream serves everybody: of its time, no more than one part in so many is spent on clients that do not catch up.
@@ -39,21 +39,24 @@ extension Broker {
         return false
     }
 
-    func feedBegan(at position: FollowedPosition) {
+    func feedBegan(at position: StreamPosition) {
         feedState = .running(position)
         let waiting = waitingForFeed
         waitingForFeed = []
         for connection in waiting { connection.resume() }
     }
 
-    /// The bus has another stream of that name than before: its numbers begin again.
-    func streamBeganAnew() {
+    /// The bus gives numbers again: it has another stream of that name than before, or one that was cut back.
+    func streamBeganAnew(at position: StreamPosition) {
+        feedState = .running(position)
         lastAcknowledged = 0
-        knownSequence = 0
+        knownSequence = position.sequence
         for session in sessions.all {
             for subscription in session.subscriptions.values { subscription.from = 0 }
         }
         generation += 1
+        schedulePosition()
+        releaseUndelivered()
     }
 
     func feedEnded() {
@@ -63,20 +66,20 @@ extension Broker {
     }
 
     /// Hands out what is new. The future is done when more may come: the store has kept up, and so have clients that are waited for (``Pressure``).
-    func deliver(_ batch: [StreamMessage], through position: FollowedPosition) -> EventLoopFuture<Void> {
+    func deliver(_ batch: [StreamMessage], through position: StreamPosition) -> EventLoopFuture<Void> {
         let promise = eventLoop.makePromise(of: Void.self)
         deliver(batch[...], through: position, promise)
         return promise.futureResult
     }
 
     private func deliver(
-        _ batch: ArraySlice<StreamMessage>, through position: FollowedPosition, _ done: EventLoopPromise<Void>
+        _ batch: ArraySlice<StreamMessage>, through position: StreamPosition, _ done: EventLoopPromise<Void>
     ) {
         var rest = batch
         delivery.behind = nil
         while delivery.behind == nil, let message = rest.popFirst() { deliver(message) }
         if let next = rest.first {
-            feedState = .running(FollowedPosition(stream: position.stream, sequence: next.sequence - 1))
+            feedState = .running(StreamPosition(stream: position.stream, sequence: next.sequence - 1))
         } else {
             feedState = .running(position)
             knownSequence = max(knownSequence, position.sequence)
@@ -99,7 +102,7 @@ extension Broker {
     }
 
     private func deliverRest(
-        _ rest: ArraySlice<StreamMessage>, through position: FollowedPosition, _ done: EventLoopPromise<Void>
+        _ rest: ArraySlice<StreamMessage>, through position: StreamPosition, _ done: EventLoopPromise<Void>
     ) {
         guard !rest.isEmpty else { return done.succeed(()) }
         // Not at once: the store's answer may come from the middle of other work.

@@ -86,7 +86,7 @@ final class Broker {
     var committingBytes = 0
     var committingSince = NIODeadline.now()
     /// How far the stream was followed, for the next commit.
-    var followed: FollowedPosition?
+    var followed: StreamPosition?
     /// The feed waits for the store.
     var feedHeld: EventLoopPromise<Void>?
     var afterCommit: [() -> Void] = []

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Core
 import Messaging
 import NIOCore
@@ -180,17 +181,6 @@ package struct StoredRetained: Equatable, Sendable {
     }
 }
 
-/// How far a stream has been followed: everything up to `sequence` that some session wants is in the store or was delivered.
-package struct FollowedPosition: Equatable, Sendable {
-    package var stream: StreamID
-    package var sequence: UInt64
-
-    package init(stream: StreamID, sequence: UInt64) {
-        self.stream = stream
-        self.sequence = sequence
-    }
-}
-
 package struct StoredState: Sendable {
     package struct Queue: Equatable, Sendable {
         package var entries = 0
@@ -209,7 +199,8 @@ package struct StoredState: Sendable {
     package var receptions: [SessionNumber: [StoredReception]] = [:]
     package var queues: [SessionNumber: Queue] = [:]
     package var retained: [StoredRetained] = []
-    package var position: FollowedPosition?
+    /// How far the stream of messages was followed: everything up to there that some session wants is in the store or was delivered.
+    package var position: StreamPosition?
 
     package init() {}
 }
@@ -233,5 +224,5 @@ package enum StoreChange: Equatable, Sendable {
     case removeEntry(SessionNumber, order: UInt64)
     case retained(StoredRetained)
     case removeRetained(ChannelID, subtopic: String)
-    case position(FollowedPosition)
+    case position(StreamPosition)
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import GRDB
 import NIOCore
 
@@ -49,7 +50,7 @@ extension StoreDatabase {
                 state.retained.append(try StoredRetained(row))
             }
             try each(database, StoreLoadSQL.position, "position") { row throws(StoreFault) in
-                state.position = try FollowedPosition(row)
+                state.position = try StreamPosition(row)
             }
             return state
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import NIOCore
 
 // Columns are numbered as the statements of StoreSQL and StoreLoadSQL name them.
@@ -71,7 +72,7 @@ extension StoredRetained {
     }
 }
 
-extension FollowedPosition {
+extension StreamPosition {
     init(_ row: StoreRow) throws(StoreFault) {
         self.init(stream: try row.identifier(0), sequence: try row.unsigned(1))
     }

@@ -80,11 +80,16 @@ extension SocketBus {
     }
 
     public func read(
-        stream: String, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
-        withoutOrigin origin: UInt64
+        stream: String, id: StreamID?, from sequence: UInt64, maximumBytes: Int, waitingUpTo wait: Duration,
+        withoutOrigin origin: UInt64?
     ) async throws(BusError) -> StreamRead {
-        let frames = try await frames(stream, from: sequence, maximumBytes, wait, withoutOrigin: origin)
+        let frames = try await frames(stream, id, from: sequence, maximumBytes, wait, withoutOrigin: origin)
         var subjects = SubjectTable()
+        guard origin != nil else {
+            let messages = FrameDecoding.streamMessages(in: [frames], subjects: &subjects)
+            return StreamRead(
+                messages: messages, through: messages.last?.sequence ?? max(sequence, 1) - 1, passedOver: 0)
+        }
         var read = FrameDecoding.streamRead(in: [frames], subjects: &subjects)
         guard read.through >= max(sequence, 1) - 1 else {
             throw .protocolViolation("an answer to read without its end")
@@ -94,7 +99,8 @@ extension SocketBus {
     }
 
     private func frames(
-        _ stream: String, from sequence: UInt64, _ maximumBytes: Int, _ wait: Duration, withoutOrigin: UInt64? = nil
+        _ stream: String, _ id: StreamID? = nil, from sequence: UInt64, _ maximumBytes: Int, _ wait: Duration,
+        withoutOrigin: UInt64? = nil
     ) async throws(BusError) -> ByteBuffer {
         // Half of the largest frame leaves room for the last message, which may pass the wish.
         let bytes = max(1, min(maximumBytes, session.configuration.maximumFrameBytes / 2))
@@ -102,7 +108,7 @@ extension SocketBus {
             to: .read,
             Wire.StreamReference(
                 stream: stream, from: sequence, maximumBytes: bytes,
-                waitMilliseconds: Int(Self.clamp(wait) / .milliseconds(1)), withoutOrigin: withoutOrigin))
+                waitMilliseconds: Int(Self.clamp(wait) / .milliseconds(1)), withoutOrigin: withoutOrigin, id: id))
     }
 
     private func command<Output: Decodable>(

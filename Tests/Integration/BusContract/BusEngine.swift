@@ -21,6 +21,10 @@ protocol RunningBusEngine: Sendable {
     /// kill -9.
     func kill() async
     func startAgain() async throws
+    /// While it is killed: its disk is lost, or kept beside it and put back later, as from a backup.
+    func loseStorage() throws
+    func keepStorage() throws
+    func restoreStorage() throws
     /// A connected client that takes a server for dead from which it heard nothing for so long.
     func connect(takingForDeadAfter silence: Duration) async throws -> any Bus
     /// kill -STOP and kill -CONT.
@@ -94,6 +98,14 @@ final class RunningSocketEngine: RunningBusEngine {
 
     func kill() async { await process.kill() }
     func startAgain() async throws { try await process.startAgain() }
+    func loseStorage() throws { try FileManager.default.removeItem(atPath: directory.file("data")) }
+    func keepStorage() throws {
+        try FileManager.default.copyItem(atPath: directory.file("data"), toPath: directory.file("kept"))
+    }
+    func restoreStorage() throws {
+        try loseStorage()
+        try FileManager.default.moveItem(atPath: directory.file("kept"), toPath: directory.file("data"))
+    }
     func suspend() async { await process.process.suspend() }
     func resume() async { await process.process.resume() }
 

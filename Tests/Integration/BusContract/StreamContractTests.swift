@@ -107,7 +107,8 @@ import Testing
             var through: UInt64 = 0
             while through < 550 {
                 let found = try await bus.read(
-                    stream: "test", from: through + 1, maximumBytes: 500, waitingUpTo: .zero, withoutOrigin: 77)
+                    stream: "test", id: nil, from: through + 1, maximumBytes: 500, waitingUpTo: .zero, withoutOrigin: 77
+                )
                 rest += found.messages
                 passedOver += found.passedOver
                 try #require(found.through > through)
@@ -117,10 +118,11 @@ import Testing
             #expect(rest.map(\.text) == sent.filter { !$0.contains(".") || $0.hasSuffix(".8") || $0.hasSuffix(".9") })
             // At the end nothing comes, and what comes and is left out ends the wait.
             let none = try await bus.read(
-                stream: "test", from: 551, maximumBytes: 500, waitingUpTo: .milliseconds(50), withoutOrigin: 77)
+                stream: "test", id: nil, from: 551, maximumBytes: 500, waitingUpTo: .milliseconds(50), withoutOrigin: 77
+            )
             #expect(none == StreamRead(messages: [], through: 550, passedOver: 0))
             async let waited = bus.read(
-                stream: "test", from: 551, maximumBytes: 500, waitingUpTo: .seconds(10), withoutOrigin: 77)
+                stream: "test", id: nil, from: 551, maximumBytes: 500, waitingUpTo: .seconds(10), withoutOrigin: 77)
             batch.append(subjects[0], origin: 77) { $0.writeString("x") }
             try bus.publishNow(&batch)
             let last = try await waited

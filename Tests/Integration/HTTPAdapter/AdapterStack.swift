@@ -14,6 +14,7 @@ struct AdapterStack: Sendable {
     let port: Int
     let bus: ServiceProcess
     let busSocket: String
+    let busData: String
     let things: ThingsByContract
     /// May read the stream.
     let observer: any Bus
@@ -98,7 +99,8 @@ func withAdapter(
         services: try await HTTPAdapter.build(environment), logger: Logger(label: "http-adapter"))
     let running = Task { try await group.run() }
     let stack = AdapterStack(
-        port: await environment.httpPort.value(), bus: daemon, busSocket: socket, things: things, observer: observer,
+        port: await environment.httpPort.value(), bus: daemon, busSocket: socket,
+        busData: directory.file("bus"), things: things, observer: observer,
         metrics: metrics, stop: { Task { await group.triggerGracefulShutdown() } })
     try await waitForRights(stack)
     do {

@@ -291,6 +291,30 @@ struct EventStreamTests {
             await again.kill()
         }
     }
+
+    @Test("a bus that has lost its disk begins anew, which is said to be a gap")
+    func busBeginsAnew() async throws {
+        try await withAdapter(["event-loops": "1"]) { stack in
+            for number in 1...3 { try await stack.publish(body: "\(number)") }
+            let client = try await stack.events()
+            let socket = try await stack.webSocket(key: stack.things.listener.key, subprotocol: "martlet.v1+json")
+            _ = try await wire(socket) { try $0.receive() }
+            await stack.bus.kill()
+            try FileManager.default.removeItem(atPath: stack.busData)
+            let again = try stack.bus.startAgain()
+            try await again.wait("messages are accepted again") {
+                try await stack.answer(to: stack.request(contentType: "text/plain", body: "1")).status == 202
+            }
+            let (gap, event) = try await wire(client) { client in (try client.next(), try client.next()) }
+            #expect(gap?.name == "gap" && gap?.id == "0")
+            #expect(gap?.data == #"{"type":"gap","after":3,"next":1}"#)
+            #expect(event?.name == "message" && event?.id == "1")
+            let texts = try await wire(socket) { socket in (try socket.receive(), try socket.receive()) }
+            #expect(texts.0.text == #"{"type":"gap","after":3,"next":1}"#)
+            #expect(texts.1.member("sequence") == "1")
+            await again.kill()
+        }
+    }
 }
 
 extension AdapterStack {

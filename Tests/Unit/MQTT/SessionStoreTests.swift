@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bus
 import Core
 import Foundation
 import GRDB
@@ -19,7 +20,7 @@ import Testing
         let reception = StoredReception(packetIdentifier: .max, messageID: "id", isStored: false, position: .max)
         let retained = StoredRetained(
             channel: .new(), subtopic: "", sequence: .max, envelope: ByteBuffer(string: "r"), expiresAt: .max)
-        let position = FollowedPosition(stream: .new(), sequence: .max)
+        let position = StreamPosition(stream: .new(), sequence: .max)
         let number = sessions[1].number
         var entry = StoredEntry.example(UInt64(Int64.max), sequence: .max)
         try await fixture.store.commit(

@@ -17,16 +17,12 @@ public enum HTTPAdapter {
     public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
         let configuration = environment.configuration
         let limits = try limits(configuration)
-        let policy = IngestPolicy(
-            maximumPayloadBytes: try configuration.required(HTTPAdapterKeys.maximumPayload),
-            perThing: rate(try configuration.required(HTTPAdapterKeys.thingRate)),
-            perDomain: rate(try configuration.required(HTTPAdapterKeys.domainRate)))
+        let policy = try IngestPolicy(configuration)
         let group = eventLoopGroup(environment, threads: try configuration.required(HTTPAdapterKeys.eventLoops))
         let eventLoops = Array(group.makeIterator())
-        let buses = try eventLoops.map { try connect(environment, on: $0) }
+        let buses = try environment.connectBuses(on: eventLoops)
         // Questions are few: they go with the first loop's messages.
         let authenticator = ThingAuthenticator(bus: buses[0], logger: environment.logger("rights"))
-        register(buses, in: environment)
         let verifier = BusTokenVerifier(
             bus: buses[0], clock: environment.clock, logger: environment.logger("tokens"))
         let people = PersonAuthenticator(bus: buses[0], verifier: verifier, logger: environment.logger("rights"))
@@ -81,27 +77,6 @@ public enum HTTPAdapter {
         }
     }
 
-    private static func connect(
-        _ environment: ServiceEnvironment, on eventLoop: any EventLoop
-    ) throws -> SocketBus {
-        let path = try environment.configuration.required(StandardKeys.busSocket)
-        return SocketBus.connect(
-            SocketBusConfiguration(path: path, name: environment.name), on: eventLoop,
-            logger: environment.logger("bus"))
-    }
-
-    private static func register(_ buses: [SocketBus], in environment: ServiceEnvironment) {
-        environment.health.register("bus") {
-            buses.allSatisfy { $0.statistics.isConnected } ? .up : .down("not connected to the message bus")
-        }
-        environment.metrics.observe(
-            "martlet_bus_client_queued_bytes", help: "Bytes on their way to the bus, not yet taken by the kernel."
-        ) { Double(buses.reduce(0) { $0 + $1.statistics.queuedBytes }) }
-        environment.metrics.observe(
-            "martlet_bus_client_connections_total", help: "Connections made to the bus.", type: .counter
-        ) { Double(buses.reduce(0) { $0 &+ $1.statistics.connections }) }
-    }
-
     private static func eventLoopGroup(_ environment: ServiceEnvironment, threads: Int) -> any EventLoopGroup {
         threads == 0 ? environment.eventLoopGroup : MultiThreadedEventLoopGroup(numberOfThreads: threads)
     }
@@ -109,16 +84,14 @@ public enum HTTPAdapter {
     private static func limits(_ configuration: ServiceConfiguration) throws -> ConnectionLimits {
         var limits = ConnectionLimits()
         limits.maximumConnections = try configuration.required(HTTPAdapterKeys.maximumConnections)
-        limits.headTimeout = try milliseconds(HTTPAdapterKeys.headTimeout, configuration)
-        limits.bodyTimeout = try milliseconds(HTTPAdapterKeys.bodyTimeout, configuration)
-        limits.idleTimeout = try milliseconds(HTTPAdapterKeys.idleTimeout, configuration)
-        limits.acknowledgementTimeout = try milliseconds(HTTPAdapterKeys.acknowledgementTimeout, configuration)
-        // A sweep at least twice within the shortest of them.
+        limits.headTimeout = try configuration.milliseconds(HTTPAdapterKeys.headTimeout)
+        limits.bodyTimeout = try configuration.milliseconds(HTTPAdapterKeys.bodyTimeout)
+        limits.idleTimeout = try configuration.milliseconds(HTTPAdapterKeys.idleTimeout)
+        limits.acknowledgementTimeout = try configuration.milliseconds(HTTPAdapterKeys.acknowledgementTimeout)
         let live = try liveLimits(configuration)
-        let shortest = min(
-            limits.headTimeout, limits.bodyTimeout, limits.idleTimeout, limits.acknowledgementTimeout,
-            live.keepAliveInterval, live.pongTimeout)
-        limits.sweepInterval = min(limits.sweepInterval, .nanoseconds(max(5_000_000, shortest.nanoseconds / 2)))
+        limits.sweepInterval = .sweepInterval(
+            limits.sweepInterval, within: limits.headTimeout, limits.bodyTimeout, limits.idleTimeout,
+            limits.acknowledgementTimeout, live.keepAliveInterval, live.pongTimeout)
         return limits
     }
 
@@ -126,19 +99,9 @@ public enum HTTPAdapter {
         var limits = LiveLimits()
         limits.queueBytes = try configuration.required(HTTPAdapterKeys.liveQueue)
         limits.totalQueuedBytes = try configuration.required(HTTPAdapterKeys.liveQueues)
-        limits.keepAliveInterval = try milliseconds(HTTPAdapterKeys.liveKeepAlive, configuration)
-        limits.pongTimeout = try milliseconds(HTTPAdapterKeys.livePong, configuration)
-        limits.messageTimeout = try milliseconds(HTTPAdapterKeys.bodyTimeout, configuration)
+        limits.keepAliveInterval = try configuration.milliseconds(HTTPAdapterKeys.liveKeepAlive)
+        limits.pongTimeout = try configuration.milliseconds(HTTPAdapterKeys.livePong)
+        limits.messageTimeout = try configuration.milliseconds(HTTPAdapterKeys.bodyTimeout)
         return limits
-    }
-
-    private static func milliseconds(
-        _ key: ConfigurationKey<Int>, _ configuration: ServiceConfiguration
-    ) throws -> TimeAmount {
-        .milliseconds(Int64(try configuration.required(key)))
-    }
-
-    private static func rate(_ perSecond: Int) -> RateLimit? {
-        RateLimit(perSecond: Double(perSecond), burst: Double(perSecond) * 10)
     }
 }

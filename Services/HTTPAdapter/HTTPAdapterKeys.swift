@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Core
+import AdapterKit
 import ServiceKit
 
 /// The adapter's settings: `MARTLET_HTTP_ADAPTER_<KEY>` in the environment.
@@ -12,10 +12,6 @@ enum HTTPAdapterKeys {
 
     static let maximumConnections = ConfigurationKey<Int>(
         "connections.maximum", default: 10_000, range: 1...1_000_000, help: "Connections at a time.")
-
-    static let maximumPayload = ConfigurationKey<Int>(
-        "payload.maximum.bytes", default: Limits.payloadBytes, range: 1...Limits.payloadBytes,
-        help: "The largest payload that is accepted.")
 
     static let headTimeout = ConfigurationKey<Int>(
         "head.timeout.milliseconds", default: 15_000, range: 10...600_000,
@@ -32,15 +28,6 @@ enum HTTPAdapterKeys {
     static let acknowledgementTimeout = ConfigurationKey<Int>(
         "acknowledgement.timeout.milliseconds", default: 10_000, range: 10...600_000,
         help: "How long the bus may take to make a message durable before the client is told to try again.")
-
-    static let thingRate = ConfigurationKey<Int>(
-        "thing.messages.per.second", default: 0, range: 0...1_000_000,
-        help: "Messages that one thing may send each second on average, ten seconds' worth at once; 0: no limit.")
-
-    static let domainRate = ConfigurationKey<Int>(
-        "domain.messages.per.second", default: 0, range: 0...10_000_000,
-        help:
-            "Messages that a domain's things may send each second on average, ten seconds' worth at once; 0: no limit.")
 
     static let liveQueue = ConfigurationKey<Int>(
         "live.queue.maximum.bytes", default: 1 << 20, range: 16 << 10...1 << 30,
@@ -59,9 +46,10 @@ enum HTTPAdapterKeys {
         "live.pong.timeout.milliseconds", default: 20_000, range: 10...3_600_000,
         help: "How long a WebSocket client may take to answer a ping.")
 
-    static let all: [any ConfigurationDeclaration] = [
-        StandardKeys.busSocket, StandardKeys.httpHost, port, eventLoops, maximumConnections, maximumPayload,
-        headTimeout, bodyTimeout, idleTimeout, acknowledgementTimeout, thingRate, domainRate,
-        liveQueue, liveQueues, liveKeepAlive, livePong,
-    ]
+    static let all: [any ConfigurationDeclaration] =
+        [
+            StandardKeys.busSocket, StandardKeys.httpHost, port, eventLoops, maximumConnections, headTimeout,
+            bodyTimeout,
+            idleTimeout, acknowledgementTimeout, liveQueue, liveQueues, liveKeepAlive, livePong,
+        ] + IngestKeys.all
 }

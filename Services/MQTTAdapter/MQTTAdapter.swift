@@ -20,20 +20,11 @@ public enum MQTTAdapter {
         let configuration = environment.configuration
         let limits = try limits(configuration)
         let operators = try OperatorSettings(configuration)
-        let policy = IngestPolicy(
-            maximumPayloadBytes: try configuration.required(MQTTAdapterKeys.maximumPayload),
-            perThing: rate(try configuration.required(MQTTAdapterKeys.thingRate)),
-            perDomain: rate(try configuration.required(MQTTAdapterKeys.domainRate)))
+        let policy = try IngestPolicy(configuration)
         let eventLoop = environment.eventLoopGroup.next()
-        var busConfiguration = SocketBusConfiguration(
-            path: try configuration.required(StandardKeys.busSocket), name: environment.name)
         // What a moment's publishes are: publishers are held up before it grows beyond the memory that is used again and again.
-        busConfiguration.outboundMaximumBytes = 2 << 20
-        let bus = SocketBus.connect(busConfiguration, on: eventLoop, logger: environment.logger("bus"))
+        let bus = try environment.connectBus(on: eventLoop) { $0.outboundMaximumBytes = 2 << 20 }
         let instance = UInt64.random(in: 1 ... .max)
-        environment.health.register("bus") {
-            bus.statistics.isConnected ? .up : .down("not connected to the message bus")
-        }
         let authenticator = ThingAuthenticator(bus: bus, logger: environment.logger("rights"))
         let store = try await SQLiteSessionStore.open(
             StoreConfiguration(path: try configuration.required(MQTTAdapterKeys.store)),
@@ -85,8 +76,8 @@ public enum MQTTAdapter {
     private static func limits(_ configuration: ServiceConfiguration) throws -> BrokerLimits {
         var limits = BrokerLimits()
         limits.maximumConnections = try configuration.required(MQTTAdapterKeys.maximumConnections)
-        limits.connectTimeout = try milliseconds(MQTTAdapterKeys.connectTimeout, configuration)
-        limits.stallTimeout = try milliseconds(MQTTAdapterKeys.stallTimeout, configuration)
+        limits.connectTimeout = try configuration.milliseconds(MQTTAdapterKeys.connectTimeout)
+        limits.stallTimeout = try configuration.milliseconds(MQTTAdapterKeys.stallTimeout)
         limits.maximumKeepAliveSeconds = UInt16(
             clamping: try configuration.required(MQTTAdapterKeys.maximumKeepAlive))
         limits.maximumSessionExpirySeconds = UInt32(
@@ -94,23 +85,12 @@ public enum MQTTAdapter {
         limits.receiveMaximum = UInt16(clamping: try configuration.required(MQTTAdapterKeys.receiveMaximum))
         limits.maximumInFlight = try configuration.required(MQTTAdapterKeys.maximumInFlight)
         limits.outgoingBytes = try configuration.required(MQTTAdapterKeys.outgoing)
-        limits.patience = try milliseconds(MQTTAdapterKeys.patience, configuration)
+        limits.patience = try configuration.milliseconds(MQTTAdapterKeys.patience)
         limits.queueMemoryBytes = try configuration.required(MQTTAdapterKeys.queueMemory)
         limits.queueStoreBytes = try configuration.required(MQTTAdapterKeys.queueStore)
         limits.refusedPublishCloses = try configuration.required(MQTTAdapterKeys.refusedPublish) == "close"
-        // A sweep at least twice within the shortest of them.
-        let shortest = min(limits.connectTimeout, limits.stallTimeout)
-        limits.sweepInterval = min(limits.sweepInterval, .nanoseconds(max(5_000_000, shortest.nanoseconds / 2)))
+        limits.sweepInterval = .sweepInterval(
+            limits.sweepInterval, within: limits.connectTimeout, limits.stallTimeout)
         return limits
-    }
-
-    private static func milliseconds(
-        _ key: ConfigurationKey<Int>, _ configuration: ServiceConfiguration
-    ) throws -> TimeAmount {
-        .milliseconds(Int64(try configuration.required(key)))
-    }
-
-    private static func rate(_ perSecond: Int) -> RateLimit? {
-        RateLimit(perSecond: Double(perSecond), burst: Double(perSecond) * 10)
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import AdapterKit
 import Core
 import ServiceKit
 
@@ -53,10 +54,6 @@ enum MQTTAdapterKeys {
     static let maximumConnections = ConfigurationKey<Int>(
         "connections.maximum", default: 100_000, range: 1...1_000_000, help: "Connections at a time.")
 
-    static let maximumPayload = ConfigurationKey<Int>(
-        "payload.maximum.bytes", default: Limits.payloadBytes, range: 1...Limits.payloadBytes,
-        help: "The largest payload that is accepted.")
-
     static let connectTimeout = ConfigurationKey<Int>(
         "connect.timeout.milliseconds", default: 10_000, range: 10...600_000,
         help: "From a connection to a complete CONNECT, TLS handshake and WebSocket upgrade included.")
@@ -107,15 +104,6 @@ enum MQTTAdapterKeys {
             "What becomes of a QoS 0 publish that a client may not make: drop or close (its connection). QoS 1 and 2 are refused with a reason code in MQTT 5 and end the connection in 3.1.1."
     ) { ["drop", "close"].contains($0) ? nil : "must be drop or close" }
 
-    static let thingRate = ConfigurationKey<Int>(
-        "thing.messages.per.second", default: 0, range: 0...1_000_000,
-        help: "Messages that one thing may send each second on average, ten seconds' worth at once; 0: no limit.")
-
-    static let domainRate = ConfigurationKey<Int>(
-        "domain.messages.per.second", default: 0, range: 0...10_000_000,
-        help:
-            "Messages that a domain's things may send each second on average, ten seconds' worth at once; 0: no limit.")
-
     static let systemInterval = ConfigurationKey<Int>(
         "sys.interval.seconds", default: 10, range: 0...3_600,
         help: "How often $SYS/broker/... is brought up to date; 0: never, and nobody may subscribe to it.")
@@ -135,11 +123,12 @@ enum MQTTAdapterKeys {
             ? "must have 1 to \(OperatorSettings.maximumReferenceBytes) bytes" : nil
     }
 
-    static let all: [any ConfigurationDeclaration] = [
-        StandardKeys.busSocket, StandardKeys.httpHost, httpPort, host, port, isPlain, webSocketPort, tlsPort,
-        certificate, key, webSocketTLSPort, clientAuthority, clientRequired,
-        store, maximumConnections, maximumPayload, connectTimeout, stallTimeout, maximumKeepAlive,
-        maximumSessionExpiry, receiveMaximum, maximumInFlight, outgoing, patience, queueMemory, queueStore,
-        refusedPublish, thingRate, domainRate, systemInterval, systemReaders, redirectReference,
-    ]
+    static let all: [any ConfigurationDeclaration] =
+        [
+            StandardKeys.busSocket, StandardKeys.httpHost, httpPort, host, port, isPlain, webSocketPort, tlsPort,
+            certificate, key, webSocketTLSPort, clientAuthority, clientRequired,
+            store, maximumConnections, connectTimeout, stallTimeout, maximumKeepAlive,
+            maximumSessionExpiry, receiveMaximum, maximumInFlight, outgoing, patience, queueMemory, queueStore,
+            refusedPublish, systemInterval, systemReaders, redirectReference,
+        ] + IngestKeys.all
 }

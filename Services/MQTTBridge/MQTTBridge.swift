@@ -28,7 +28,7 @@ public enum MQTTBridge {
             environment: environment, bus: bus, authenticator: authenticator,
             policy: IngestPolicy(
                 maximumPayloadBytes: try configuration.required(MQTTBridgeKeys.maximumPayload),
-                perThing: RateLimit(perSecond: Double(rate), burst: Double(rate) * 10)),
+                perThing: RateLimit(messagesPerSecond: rate)),
             isRateLimited: rate > 0, queuePercent: try configuration.required(MQTTBridgeKeys.queueShare),
             metrics: BridgeMetrics(registry: environment.metrics))
         let management = ManagementService(

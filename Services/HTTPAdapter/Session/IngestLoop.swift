@@ -122,18 +122,14 @@ final class IngestLoop {
         publishesInFlight += 1
         let bound = NIOLoopBound((self, completion), eventLoop: eventLoop)
         let eventLoop = eventLoop
-        bus.publishDurably(
-            headers: headers,
-            writeSubject: { Subjects.writeMessages(channel: message.channel, subtopic: message.subtopic, into: &$0) },
-            writePayload: { message.encode(into: &$0) },
-            completion: { result in
-                let finish: @Sendable () -> Void = {
-                    let (loop, completion) = bound.value
-                    loop.published()
-                    completion(result)
-                }
-                if eventLoop.inEventLoop { finish() } else { eventLoop.execute(finish) }
-            })
+        bus.publishDurably(message, headers: headers) { result in
+            let finish: @Sendable () -> Void = {
+                let (loop, completion) = bound.value
+                loop.published()
+                completion(result)
+            }
+            if eventLoop.inEventLoop { finish() } else { eventLoop.execute(finish) }
+        }
     }
 
     private func published() {

@@ -6,10 +6,9 @@ import Observability
 struct IngestMetrics {
     private let registry: MetricsRegistry
     private let responses: LabelledMetric<Counter>
-    private let refusals: LabelledMetric<Counter>
     private let accepted: Counter
     private var byStatus: [Int: Counter] = [:]
-    private var byReason: [String: Counter] = [:]
+    private var refusals: ResolvedCounters
     let payloadBytes: Counter
     let duplicates: Counter
     let lateAcknowledgements: Counter
@@ -21,8 +20,9 @@ struct IngestMetrics {
         self.registry = registry
         responses = registry.counter(
             "martlet_http_responses_total", help: "Answered requests by status.", labels: ["status"])
-        refusals = registry.counter(
-            "martlet_http_refused_total", help: "Refused requests and connections by reason.", labels: ["reason"])
+        refusals = ResolvedCounters(
+            registry.counter(
+                "martlet_http_refused_total", help: "Refused requests and connections by reason.", labels: ["reason"]))
         accepted = responses.with("202")
         payloadBytes = registry.counter(
             "martlet_http_accepted_payload_bytes_total", help: "Payload bytes of accepted messages.")
@@ -47,10 +47,5 @@ struct IngestMetrics {
         counter.increment()
     }
 
-    mutating func count(refused reason: String) {
-        if let counter = byReason[reason] { return counter.increment() }
-        let counter = refusals.with(reason)
-        byReason[reason] = counter
-        counter.increment()
-    }
+    mutating func count(refused reason: String) { refusals.increment(reason) }
 }

@@ -229,10 +229,7 @@ final class Broker {
         let isNested = isHandingOver
         isHandingOver = true
         defer { isHandingOver = isNested }
-        bus.publishDurably(
-            headers: headers,
-            writeSubject: { Subjects.writeMessages(channel: message.channel, subtopic: message.subtopic, into: &$0) },
-            writePayload: { message.encode(into: &$0) }, completion: completion)
+        bus.publishDurably(message, headers: headers, completion: completion)
     }
 
     /// As ``publish(_:headers:completion:)``.

@@ -6,15 +6,13 @@ import Observability
 /// A class: one of many references is not copied for each message that is counted.
 final class BrokerMetrics {
     private let connects: LabelledMetric<Counter>
-    private let refusals: LabelledMetric<Counter>
     private let violations: LabelledMetric<Counter>
     private let ends: LabelledMetric<Counter>
-    private let drops: LabelledMetric<Counter>
     private let handshakes: LabelledMetric<Counter>
     private let refusedConnections: LabelledMetric<Counter>
     private let endedConnections: LabelledMetric<Counter>
-    private var refusalsByReason: [String: Counter] = [:]
-    private var dropsByReason: [String: Counter] = [:]
+    private var refusals: ResolvedCounters
+    private var drops: ResolvedCounters
     private let receivedByQoS: [Counter]
     private let receivedBytes: Counter
     let sent: Counter
@@ -33,17 +31,19 @@ final class BrokerMetrics {
         connects = registry.counter(
             "martlet_mqtt_connects_total", help: "Accepted connections by protocol version and listener.",
             labels: ["version", "listener"])
-        refusals = registry.counter(
-            "martlet_mqtt_refused_total", help: "Refused connections, publishes and subscriptions by reason.",
-            labels: ["reason"])
+        refusals = ResolvedCounters(
+            registry.counter(
+                "martlet_mqtt_refused_total", help: "Refused connections, publishes and subscriptions by reason.",
+                labels: ["reason"]))
         violations = registry.counter(
             "martlet_mqtt_violations_total", help: "Packets that broke the protocol, by reason code and statement.",
             labels: ["reason", "statement"])
         ends = registry.counter(
             "martlet_mqtt_ended_total", help: "Connections that ended, by reason code.", labels: ["reason"])
-        drops = registry.counter(
-            "martlet_mqtt_dropped_total", help: "Messages that did not reach a subscriber, by reason.",
-            labels: ["reason"])
+        drops = ResolvedCounters(
+            registry.counter(
+                "martlet_mqtt_dropped_total", help: "Messages that did not reach a subscriber, by reason.",
+                labels: ["reason"]))
         handshakes = registry.counter(
             "martlet_mqtt_tls_failures_total", help: "TLS handshakes that failed, by listener and reason.",
             labels: ["listener", "reason"])
@@ -85,7 +85,7 @@ final class BrokerMetrics {
 
     var receivedMessages: UInt64 { receivedByQoS.reduce(0) { $0 &+ $1.value } }
     var receivedPayloadBytes: UInt64 { receivedBytes.value }
-    var droppedMessages: UInt64 { dropsByReason.values.reduce(0) { $0 &+ $1.value } }
+    var droppedMessages: UInt64 { drops.total }
 
     func connected(_ version: ProtocolVersion, _ listener: Listener.Kind) {
         connects.with(version == .v5 ? "5" : "3.1.1", listener.rawValue).increment()
@@ -108,19 +108,9 @@ final class BrokerMetrics {
         endedConnections.with(listener.rawValue, reason.name).increment()
     }
 
-    func refused(_ reason: String, _ count: Int = 1) {
-        if let counter = refusalsByReason[reason] { return counter.increment(by: UInt64(count)) }
-        let counter = refusals.with(reason)
-        refusalsByReason[reason] = counter
-        counter.increment(by: UInt64(count))
-    }
+    func refused(_ reason: String, _ count: Int = 1) { refusals.increment(reason, by: count) }
 
-    func dropped(_ reason: String, _ count: Int = 1) {
-        if let counter = dropsByReason[reason] { return counter.increment(by: UInt64(count)) }
-        let counter = drops.with(reason)
-        dropsByReason[reason] = counter
-        counter.increment(by: UInt64(count))
-    }
+    func dropped(_ reason: String, _ count: Int = 1) { drops.increment(reason, by: count) }
 
     func violated(_ violation: Violation) {
         violations.with(violation.reason.name, violation.statement.description).increment()

@@ -211,13 +211,7 @@ extension Inbound: RemoteClientDelegate {
     /// QoS 0: to whoever listens and into the stream; with the bus away it is gone.
     private func publishOnce(_ arrival: Arrival) {
         do throws(BusError) {
-            try bus.publishNow(
-                headers: arrival.headers,
-                writeSubject: {
-                    Subjects.writeMessages(
-                        channel: arrival.message.channel, subtopic: arrival.message.subtopic, into: &$0)
-                },
-                writePayload: { arrival.message.encode(into: &$0) })
+            try bus.publishNow(arrival.message, headers: arrival.headers)
             metrics.stored.increment()
         } catch {
             metrics.refused(.reading, ServiceError(publishing: error).reason)
@@ -270,14 +264,7 @@ extension Inbound: RemoteClientDelegate {
     private func publish(_ arrivals: [Arrival]) -> [Result<PublishReceipt, BusError>] {
         let answers = Answers(arrivals.count)
         for (index, arrival) in arrivals.enumerated() {
-            bus.publishDurably(
-                headers: arrival.headers,
-                writeSubject: {
-                    Subjects.writeMessages(
-                        channel: arrival.message.channel, subtopic: arrival.message.subtopic, into: &$0)
-                },
-                writePayload: { arrival.message.encode(into: &$0) },
-                completion: { answers.set($0, at: index) })
+            bus.publishDurably(arrival.message, headers: arrival.headers) { answers.set($0, at: index) }
         }
         return answers.wait()
     }

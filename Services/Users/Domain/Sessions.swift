@@ -84,7 +84,7 @@ struct Sessions: Sendable {
 
     /// Exchanges a refresh token for a new pair. The old one is spent; when it comes again, somebody copied it, and the whole session ends
     /// (RFC 9700 section 4.14.2).
-    /// - Throws: `unauthenticated`.
+    /// - Throws: `unauthenticated`; `forbidden` when the session's domain is not enabled, or the user no member of it any more.
     func refresh(_ token: String) async throws -> Tokens {
         let replacement = SecretKey.generate()
         let now = clock.now()

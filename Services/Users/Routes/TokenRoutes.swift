@@ -71,7 +71,7 @@ struct TokenRoutes: Sendable {
                 requestBody: .objectSchema(
                     ["email": .stringSchema, "password": .stringSchema], required: ["email", "password"]),
                 responseBody: .objectSchema(["token": .stringSchema], required: ["token"]), successStatus: 201,
-                errors: [401])
+                errors: [401, 403])
         ) { request, context in
             try await JSONBody.response(SingleToken(token: logIn(request, context).access), status: .created)
         }
@@ -90,7 +90,8 @@ struct TokenRoutes: Sendable {
             "/users/tokens/refresh",
             Operation(
                 "Exchange a refresh token, as Bearer or in the body, for a new pair", tag: "tokens", access: .custom,
-                requestBody: Self.refreshSchema, responseBody: Self.pairSchema, successStatus: 201)
+                requestBody: Self.refreshSchema, responseBody: Self.pairSchema, successStatus: 201,
+                errors: [401, 403, 422])
         ) { request, _ in
             let body = try await JSONBody.decodeIfPresent(RefreshToken.self, from: request)
             guard body?.domain_id == nil else {

@@ -35,6 +35,45 @@ import Testing
         }
     }
 
+    private struct Document: Decodable {
+        struct Operation: Decodable {
+            struct Response: Decodable {}
+            let responses: [String: Response]
+        }
+        let paths: [String: [String: Operation]]
+    }
+
+    /// What only a domain can bring about stands in the document, too.
+    @Test func whatADomainRefusesIsDocumented() async throws {
+        try await UsersFixture.with { users in
+            let user = try await users.register("u")
+            let pair = try await users.logIn("u")
+            let home = "/domains/\(try #require(user.default_domain))"
+            let elsewhere = DomainID.new().description
+            let refresh = "/users/tokens/refresh"
+            try users.expect(200, await users.send("POST", "\(home)/disable", as: pair))
+            let refused = [
+                ("/tokens", 403, "not-a-member", ["email": "u", "password": "a long secret", "domain_id": elsewhere]),
+                (
+                    "/users/tokens/issue", 403, "not-a-member",
+                    ["identity": "u", "secret": "a long secret", "domain_id": elsewhere]
+                ),
+                (refresh, 403, "domain-not-enabled", ["refresh_token": pair.refresh_token]),
+                (
+                    refresh, 422, "session-keeps-domain",
+                    ["refresh_token": pair.refresh_token, "domain_id": elsewhere]
+                ),
+            ]
+            let document = try await users.client.get("/openapi.json").json(Document.self)
+            for (path, status, reason, body) in refused {
+                let answer = try await users.client.post(path, json: body)
+                #expect(answer.status == status && answer.problem?.reason == reason, "\(path): \(answer.text)")
+                let documented = document.paths[path]?["post"]?.responses["\(status)"]
+                #expect(documented != nil, "\(path): \(status) is not documented")
+            }
+        }
+    }
+
     @Test func ofManyThatRefreshAtOnceOneWins() async throws {
         try await UsersFixture.with { users in
             try await users.register("u")

@@ -31,6 +31,7 @@ import Testing
         try await documentsAreThereToBrowse(run)
         try await bothWaysThroughTheFrontDoor(run)
         try await killsComeBack(run, process)
+        try await delaysGrow(run, process)
         process.signal(SIGINT)
         #expect(try await process.waitForExit(deadline: .seconds(60)) == .exited(130))
         try await eventually("nothing is left running", deadline: .seconds(20)) { run.processes().isEmpty }
@@ -105,6 +106,20 @@ import Testing
         #expect(event?.data.hasSuffix(#""payload":[{"n":"t","v":1}]}"#) == true)
         try await liveThroughTLS(run, channel: channel, key: key)
         try await storedThroughTheFrontDoor(front, channel: channel, thing: thing.id, key: key)
+    }
+
+    /// Whatever ends again and again is started again more and more rarely.
+    private func delaysGrow(_ run: LocalRun, _ process: ServiceProcess) async throws {
+        var killed: Int32?
+        for delay in ["0.2", "0.4", "0.8", "1.6"] {
+            try await process.wait("journal runs", deadline: .seconds(60)) {
+                guard let now = run.processIdentifier(of: "journal"), now != killed else { return false }
+                killed = now
+                return true
+            }
+            kill(try #require(killed), SIGKILL)
+            try await process.waitForLog("journal ended: starting it again in \(delay) s;", deadline: .seconds(60))
+        }
     }
 
     private func killsComeBack(_ run: LocalRun, _ process: ServiceProcess) async throws {

@@ -194,7 +194,7 @@ let package = Package(
             ])
         + service(
             "WriterPostgres",
-            dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", nio],
+            dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", "CLinux", nio],
             settings: hot)
         + service(
             "ReaderPostgres",

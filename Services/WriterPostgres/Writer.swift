@@ -3,6 +3,7 @@ import Bus
 import Core
 import Logging
 import Messaging
+import Observability
 import Postgres
 
 /// Reads the stream of messages through its durable consumer and stores every message exactly once.
@@ -34,6 +35,7 @@ struct Writer: Sendable {
             group.addTask { await consume() }
             group.addTask { await maintain() }
             group.addTask { await watchLag() }
+            group.addTask { await watchMemory() }
         }
     }
 
@@ -88,6 +90,16 @@ struct Writer: Sendable {
                 logger.warning("maintenance failed; trying again later", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: configuration.maintenanceInterval)
+        }
+    }
+
+    private func watchMemory() async {
+        var batches = metrics.batches.value
+        while !Task.isCancelled {
+            try? await Task.sleep(for: configuration.lagInterval)
+            guard metrics.batches.value != batches, metrics.waiting() == 0 else { continue }
+            batches = metrics.batches.value
+            SpareMemory.giveBack()
         }
     }
 

@@ -10,6 +10,7 @@ public enum WriterPostgresService {
 
     public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
         let settings = environment.configuration
+        SpareMemory.limit()
         let pool = try environment.postgresPool(schema: "messages", maximumConnections: 3)
         // Away is not down: messages wait in the bus's log, and nothing is lost.
         environment.health.register("postgres") {

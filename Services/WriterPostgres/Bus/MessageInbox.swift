@@ -15,21 +15,39 @@ final class MessageInbox: Sendable {
     }
 
     private struct State {
+        /// The first ``taken`` of them have been handed on.
         var messages: [StreamMessage] = []
         var taken = 0
         var lastSequence: UInt64 = 0
         var isCommitting = false
         var isFinished = false
         var waiter: CheckedContinuation<Void, Never>?
+
+        /// Lets go of what was handed on once it is as much as what waits: each message is moved once at the most, on average, and whoever is behind for
+        /// long does not keep all that ever came.
+        mutating func forgetTaken() {
+            if taken == messages.count {
+                messages.removeAll(keepingCapacity: messages.capacity <= MessageInbox.keptCapacity)
+                taken = 0
+            } else if taken >= messages.count - taken {
+                messages.removeSubrange(..<taken)
+                taken = 0
+            }
+        }
     }
 
     /// Small enough that a batch is not much larger than its limits.
     private static let messagesPerStep = 256
+    /// Of the memory for messages that wait, what is kept when none do: half a megabyte.
+    private static let keptCapacity = 4_096
 
     private let state = Mutex(State())
 
     /// How many wait.
     var count: Int { state.withLock { $0.messages.count - $0.taken } }
+
+    /// How many are in memory here.
+    var held: Int { state.withLock { $0.messages.count } }
 
     /// Takes delivered messages in order of sequence, dropping those that were delivered before.
     func push(_ delivered: [StreamMessage]) {
@@ -60,10 +78,7 @@ final class MessageInbox: Sendable {
                     let end = min(state.taken + Self.messagesPerStep, state.messages.count)
                     let slice = Array(state.messages[state.taken..<end])
                     state.taken = end
-                    if end == state.messages.count {
-                        state.messages.removeAll(keepingCapacity: true)
-                        state.taken = 0
-                    }
+                    state.forgetTaken()
                     return .append(slice)
                 }
                 if hasBatch, !state.isCommitting {

@@ -28,7 +28,8 @@ package struct Disagreement: Error, CustomStringConvertible {
 
 package enum FuzzTargets {
     package static let all: [any FuzzTarget] = [
-        SenMLTarget(format: .json), SenMLTarget(format: .cbor), RawMessageTarget(), PathTarget(), JSONTarget(),
+        SenMLTarget(format: .json), SenMLTarget(format: .cbor), SenMLTranscoderTarget(from: .json),
+        SenMLTranscoderTarget(from: .cbor), RawMessageTarget(), PathTarget(), JSONTarget(),
         MQTTTarget(), MQTTTopicTarget(),
     ]
 }

@@ -9,7 +9,7 @@ enum CBORNumber {
 
     private static let decimalFractionTag: UInt64 = 4
     /// Exponents beyond are cut to it: the value is zero or infinite long before.
-    private static let maximumExponent = 100_000
+    static let maximumExponent = 100_000
 
     /// nil: an item of another kind; a mantissa of more than 64 bits counts as such.
     @inline(__always)

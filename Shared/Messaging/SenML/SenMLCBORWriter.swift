@@ -2,6 +2,10 @@
 
 /// The CBOR representation (RFC 8428 section 6): each number in its shortest form that keeps its value.
 enum SenMLCBORWriter {
+    static let falseByte: UInt8 = 0xF4
+    static let trueByte: UInt8 = 0xF5
+    static let nullByte: UInt8 = 0xF6
+
     static func write(_ batch: SenMLBatch, to output: inout [UInt8]) {
         append(.array, UInt64(batch.count), to: &output)
         for record in batch.records { write(record, of: batch, to: &output) }
@@ -32,7 +36,7 @@ enum SenMLCBORWriter {
             batch.withBytes(of: text) { append(.text, $0, to: &output) }
         case .boolean(let boolean):
             append(.booleanValue, to: &output)
-            output.append(boolean ? 0xF5 : 0xF4)
+            output.append(boolean ? trueByte : falseByte)
         case .data(let data):
             append(.dataValue, to: &output)
             batch.withBytes(of: data) { append(.bytes, $0, to: &output) }
@@ -47,11 +51,11 @@ enum SenMLCBORWriter {
         }
     }
 
-    private static func append(_ label: SenMLLabel, to output: inout [UInt8]) {
+    static func append(_ label: SenMLLabel, to output: inout [UInt8]) {
         append(Int64(label.number), to: &output)
     }
 
-    private static func append(_ integer: Int64, to output: inout [UInt8]) {
+    static func append(_ integer: Int64, to output: inout [UInt8]) {
         if integer < 0 {
             append(.negative, UInt64(-1 - integer), to: &output)
         } else {
@@ -59,7 +63,7 @@ enum SenMLCBORWriter {
         }
     }
 
-    private static func append(
+    static func append(
         _ major: CBORCursor.Major, _ content: UnsafeRawBufferPointer, to output: inout [UInt8]
     ) {
         append(major, UInt64(content.count), to: &output)
@@ -67,7 +71,7 @@ enum SenMLCBORWriter {
     }
 
     /// A head with the shortest argument (RFC 8949 section 4.2.1).
-    private static func append(_ major: CBORCursor.Major, _ argument: UInt64, to output: inout [UInt8]) {
+    static func append(_ major: CBORCursor.Major, _ argument: UInt64, to output: inout [UInt8]) {
         let type = major.rawValue << 5
         switch argument {
         case 0..<24: output.append(type | UInt8(argument))
@@ -98,7 +102,7 @@ enum SenMLCBORWriter {
         }
     }
 
-    private static func appendFloat(_ number: Double, to output: inout [UInt8]) {
+    static func appendFloat(_ number: Double, to output: inout [UInt8]) {
         let single = Float(number)
         guard Double(single) == number else {
             output.append(0xFB)

@@ -285,7 +285,7 @@ let package = Package(
             .testTarget(
                 name: "StorageTests",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", "WriterPostgres",
+                    "Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", "AdapterKit", "WriterPostgres",
                     "ReaderPostgres", "TestKit", nio, nioPosix, logging,
                 ],
                 path: "Tests/Integration/Storage", swiftSettings: strict),

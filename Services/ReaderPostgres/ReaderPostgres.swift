@@ -15,8 +15,8 @@ public enum ReaderPostgres {
     public static func build(_ environment: ServiceEnvironment) async throws -> [any Service] {
         let configuration = environment.configuration
         let bus = try await environment.connectBus()
-        let pool = try environment.postgresPool(
-            schema: "messages", maximumConnections: try configuration.required(ReaderPostgresKeys.maximumConnections))
+        let connections = try configuration.required(ReaderPostgresKeys.maximumConnections)
+        let pool = try environment.postgresPool(schema: "messages", maximumConnections: connections)
         let verifier = BusTokenVerifier(bus: bus, clock: environment.clock, logger: environment.logger("tokens"))
         let authenticator = ThingAuthenticator(bus: bus, logger: environment.logger("rights"))
         authenticator.register(in: environment.metrics)
@@ -35,6 +35,9 @@ public enum ReaderPostgres {
         ).add(to: http.routes)
         return [
             PostgresPoolService(pool), TokenVerifierService(verifier), refusals, RightsService(authenticator),
+            LastMessageResponder(
+                bus: bus, store: store, maximumConcurrentRequests: connections,
+                metrics: LastMessageMetrics(registry: environment.metrics), logger: environment.logger("last-messages")),
             http.service(
                 host: try configuration.required(StandardKeys.httpHost),
                 port: try configuration.required(ReaderPostgresKeys.httpPort)),

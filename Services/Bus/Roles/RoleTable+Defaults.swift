@@ -41,7 +41,7 @@ extension RoleTable {
             // As above; what a resource's last message was, it asks the reader.
             "coap-adapter",
             publish: [
-                "things.>", "events.coap-adapter.>", "refusals.coap-adapter", "rpc.reader.last",
+                "things.>", "events.coap-adapter.>", "refusals.coap-adapter", Subjects.lastMessage,
             ] + preSharedKeys, subscribe: ["things.>"], consume: ["\(Streams.messages)/coap-adapter"]),
         // A durable consumer for each remote broker.
         adapter("mqtt-bridge", consume: [Streams.messages]),
@@ -50,7 +50,9 @@ extension RoleTable {
         Role(
             name: "writer-postgres", publish: rpc, subscribe: [Subjects.allEvents],
             consume: [Streams.messages, Streams.deadLetters]),
-        Role(name: "reader-postgres", publish: rpc + ["refusals.reader-postgres"], subscribe: [Subjects.allEvents]),
+        Role(
+            name: "reader-postgres", publish: rpc + ["refusals.reader-postgres"],
+            subscribe: ["rpc.reader.>", Subjects.allEvents]),
         service(
             "journal",
             consume: [

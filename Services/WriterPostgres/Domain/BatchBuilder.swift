@@ -52,6 +52,8 @@ struct BatchBuilder {
             batch.deadLetters.append(Self.nullCharacter(message))
             return
         }
+        // In chronological order.
+        var times: ClosedRange<Int64>?
         for record in records.records {
             let mark = batch.senml.mark
             guard append(record, sequence: message.sequence, origin: origin) else {
@@ -59,8 +61,10 @@ struct BatchBuilder {
                 batch.deadLetters.append(Self.nullCharacter(message, record: Int32(clamping: record.index)))
                 continue
             }
+            times = min(times?.lowerBound ?? record.time, record.time)...record.time
             need(.senml, record.time)
         }
+        if let times { place(view, .senml, times) }
     }
 
     /// - Returns: false when a text holds U+0000.
@@ -135,6 +139,7 @@ struct BatchBuilder {
             batch.deadLetters.append(DeadLetter(message, reason: "json-unstorable", error.message))
             return
         }
+        place(view, .json, view.created...view.created)
         need(.json, view.created)
     }
 
@@ -156,6 +161,7 @@ struct BatchBuilder {
             batch.deadLetters.append(DeadLetter(message, reason: "blob-unstorable", error.message))
             return
         }
+        place(view, .blobs, view.created...view.created)
         need(.blobs, view.created)
     }
 
@@ -177,6 +183,13 @@ struct BatchBuilder {
         DeadLetter(
             message, record: record, reason: "null-character",
             "A text holds the character U+0000, which PostgreSQL cannot store.")
+    }
+
+    private mutating func place(_ view: RawMessageView, _ table: MessageTable, _ times: ClosedRange<Int64>) {
+        batch.place(
+            StoredPlace(
+                resource: StoredPlace.Resource(channel: view.channel, subtopic: view.subtopic), table: table,
+                created: view.created, times: times))
     }
 
     private mutating func need(_ table: MessageTable, _ time: Int64) {

@@ -13,6 +13,8 @@ struct PreparedBatch: Sendable {
         var blobs: CopyBuffer.Mark
         /// Index of the message's first dead letter.
         var deadLetters: Int
+        /// Where it is stored; nil when nothing of it is.
+        var place: StoredPlace?
     }
 
     var entries: [Entry] = []
@@ -32,6 +34,23 @@ struct PreparedBatch: Sendable {
             Entry(
                 message: message, senml: senml.mark, json: json.mark, blobs: blobs.mark, deadLetters: deadLetters.count)
         )
+    }
+
+    /// Says where the message that was begun last is stored.
+    mutating func place(_ place: StoredPlace) {
+        guard !entries.isEmpty else { return }
+        entries[entries.count - 1].place = place
+    }
+
+    /// The message of these entries that is stored last, of each channel and subtopic.
+    func lastPlaces(of range: Range<Int>) -> [(place: StoredPlace, sequence: UInt64)] {
+        var seen: Set<StoredPlace.Resource> = []
+        var places: [(place: StoredPlace, sequence: UInt64)] = []
+        for entry in entries[range].reversed() {
+            guard let place = entry.place, seen.insert(place.resource).inserted else { continue }
+            places.append((place, entry.message.sequence))
+        }
+        return places
     }
 
     func buffer(_ table: MessageTable) -> CopyBuffer {

@@ -70,6 +70,7 @@ struct Retention: Sendable {
             try await remove(from: table.defaultPartition, before: plan.before, column: table.timeColumn)
         }
         try await remove(from: "dead_letters", before: plan.before, column: "at")
+        try await remove(from: "last_messages", before: plan.before, column: "created")
     }
 
     private func remove(from table: SQLIdentifier, before: Int64, column: SQLIdentifier) async throws {

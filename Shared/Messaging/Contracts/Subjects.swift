@@ -31,6 +31,8 @@ public enum Subjects {
     public static let revokedSessions = "rpc.users.revoked"
     /// A key's hash → whose it is and what it is good for now.
     public static let identifyKey = "rpc.users.identify-key"
+    /// ``LastMessageRequest`` → ``LastMessageResponse``.
+    public static let lastMessage = "rpc.reader.last"
 }
 
 /// The streams that the bus itself declares at start, and their well-known durable consumers.

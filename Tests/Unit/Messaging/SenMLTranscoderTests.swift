@@ -26,11 +26,11 @@ import Testing
         String(decoding: try convert(cbor, .cbor, .json), as: UTF8.self)
     }
 
-    /// Section 5.1.2's pack, whose CBOR section 6 prints.
+    /// Section 5.1.2's pack, with the last time that section 6 has where it prints its CBOR.
     private static let timedJSON =
         #"[{"bn":"urn:dev:ow:10e2073a0108006:","bt":1276020076.001,"bu":"A","bver":5,"n":"voltage","u":"V","v":120.1},"#
         + #"{"n":"current","t":-5,"v":1.2},{"n":"current","t":-4,"v":1.3},{"n":"current","t":-3,"v":1.4},"#
-        + #"{"n":"current","t":-2,"v":1.5},{"n":"current","t":-1,"v":1.6},{"n":"current","v":1.7}]"#
+        + #"{"n":"current","t":-2,"v":1.5},{"n":"current","t":-1,"v":1.6},{"n":"current","t":0,"v":1.7}]"#
 
     private static let timedCBOR = hexadecimal(
         """
@@ -90,13 +90,15 @@ import Testing
     }
 
     @Test(arguments: [
-        ("1700000000", "1a6553f100", nil), ("1700000000.5", "fa", nil), ("1700000000.123456789", "c4", nil),
+        ("1700000000", "1a6553f100", nil), ("1700000000.5", "fb41d954fc40200000", nil),
+        ("1700000000.123456789", "c482281b17979cfe3d85cd15", nil),
         ("-0.25", "f9b400", nil),
         // Beyond a mantissa of 64 bits: the nanosecond.
-        ("1700000000.12345678912345", "c482281b17979cfe3f55a315", "1700000000.123456789"),
+        ("1700000000.12345678912345", "c482281b17979cfe3d85cd15", "1700000000.123456789"),
     ])
     func timesStayWhatTheyAre(time: String, bytes: String, back: String?) throws {
         let converted = try cbor("[{\"n\":\"a\",\"t\":\(time),\"v\":1}]")
+        #expect(converted == hexadecimal("81 a3 00 61 61 06 \(bytes) 02 01"))
         #expect(try json(converted) == "[{\"n\":\"a\",\"t\":\(back ?? time),\"v\":1}]")
     }
 

@@ -3,7 +3,7 @@ import Postgres
 
 /// The history of schema `messages`.
 enum MessageMigrations {
-    static let all = [tables, readIndexes, publicDeadLetters, sequenceIndexes]
+    static let all = [tables, readIndexes, publicDeadLetters, sequenceIndexes, lastMessages]
 
     /// Times are nanoseconds since 1970. `sequence` is the message's place in the bus's log; with `record` it tells rows of the same time apart.
     private static let tables = Migration(
@@ -149,14 +149,53 @@ enum MessageMigrations {
             CREATE INDEX blobs_sequence ON blobs USING brin (sequence) WITH (pages_per_range = 32, autosummarize = on);
             """)
 
+    /// Where the last message of each channel and subtopic is: one row instead of an index with the subtopic in each partition, which would cost the
+    /// writer as much as the others do and would have to be asked in all of them. No index but the key's and room in the pages, so that updates stay on
+    /// their page. Of SenML that is there already it is not known when it was received: its latest time stands in for that.
+    private static let lastMessages = Migration(
+        number: 5, name: "last-messages",
+        sql: """
+            CREATE TABLE last_messages (
+                channel uuid NOT NULL,
+                subtopic text COLLATE "C" NOT NULL,
+                sequence bigint NOT NULL,
+                created bigint NOT NULL,
+                -- The table that it is in, and the times of its rows there.
+                kind text NOT NULL,
+                first_time bigint NOT NULL,
+                last_time bigint NOT NULL,
+                PRIMARY KEY (channel, subtopic)
+            ) WITH (fillfactor = 70);
+            INSERT INTO last_messages
+            SELECT DISTINCT ON (channel, subtopic) channel, subtopic, sequence, created, kind, first_time, last_time
+            FROM (
+                SELECT channel, subtopic, sequence, max(time) AS created, 'senml' AS kind, min(time) AS first_time,
+                    max(time) AS last_time
+                FROM senml JOIN (SELECT channel, subtopic, max(sequence) AS sequence FROM senml GROUP BY 1, 2) AS newest
+                    USING (channel, subtopic, sequence)
+                GROUP BY 1, 2, 3
+                UNION ALL
+                SELECT channel, subtopic, sequence, max(created), 'json', max(created), max(created)
+                FROM json JOIN (SELECT channel, subtopic, max(sequence) AS sequence FROM json GROUP BY 1, 2) AS newest
+                    USING (channel, subtopic, sequence)
+                GROUP BY 1, 2, 3
+                UNION ALL
+                SELECT channel, subtopic, sequence, max(created), 'blobs', max(created), max(created)
+                FROM blobs JOIN (SELECT channel, subtopic, max(sequence) AS sequence FROM blobs GROUP BY 1, 2) AS newest
+                    USING (channel, subtopic, sequence)
+                GROUP BY 1, 2, 3
+            ) AS found
+            ORDER BY channel, subtopic, sequence DESC;
+            """)
+
     /// Lets the reader read, where deployment gave it a role of its own. Run at each start, because the role may come later.
     static let grants: StaticString = """
         DO $$
         BEGIN
             IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'martlet_reader_postgres') THEN
                 GRANT USAGE ON SCHEMA messages TO martlet_reader_postgres;
-                GRANT SELECT ON messages.senml, messages.json, messages.blobs, messages.dead_letters
-                    TO martlet_reader_postgres;
+                GRANT SELECT ON messages.senml, messages.json, messages.blobs, messages.dead_letters,
+                    messages.last_messages TO martlet_reader_postgres;
             END IF;
         END
         $$

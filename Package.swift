@@ -153,7 +153,8 @@ let package = Package(
         .target(
             name: "AdapterKit",
             dependencies: [
-                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, crypto, deque, logging,
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", nio, crypto, deque, x509, asn1,
+                logging,
             ],
             path: "Shared/AdapterKit", swiftSettings: hot),
     ]
@@ -273,8 +274,8 @@ let package = Package(
             .testTarget(
                 name: "MQTTAdapterTests",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "MQTTAdapter", "Fuzz",
-                    "TestKit",
+                    "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", "MQTTAdapter",
+                    "Fuzz", "TestKit",
                     nio, nioPosix, nioSSL, nioHTTP1, nioWebSocket, x509, asn1, crypto, logging,
                 ], path: "Tests/Integration/MQTTAdapter", exclude: ["paho_client.py", "tls_resume.py"],
                 swiftSettings: strict),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import AdapterKit
 import Core
 import Foundation
-import MQTTAdapter
 import SwiftASN1
 import Testing
 import X509

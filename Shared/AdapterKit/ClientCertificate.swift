@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import AdapterKit
 import Core
 import Foundation
-import NIOSSL
 import SwiftASN1
 import X509
 
@@ -10,16 +8,16 @@ import X509
 ///
 /// It names a thing by a subject alternative name that is the URI `urn:uuid:<identifier>` (RFC 9562 section 4); where it has no such name, by a common name of
 /// the subject that is the identifier. Other names are not looked at. A certificate that names several things names none.
-package struct ClientCertificate: Equatable, Sendable {
+public struct ClientCertificate: Equatable, Sendable {
     /// nil: it names no thing.
-    package let thing: ThingID?
+    public let thing: ThingID?
     /// Nanoseconds since 1970.
-    package let expiresAt: Int64
+    public let expiresAt: Int64
 
     private static let scheme = "urn:uuid:"
 
     /// - Throws: when the bytes are no certificate.
-    package init(der: [UInt8]) throws {
+    public init(der: [UInt8]) throws {
         let certificate = try Certificate(derEncoded: der)
         expiresAt = Int64(clamping: certificate.notValidAfter.timeIntervalSince1970)
         let alternatives = try certificate.extensions.subjectAlternativeNames.map(Array.init) ?? []
@@ -45,12 +43,4 @@ extension Int64 {
     fileprivate init(clamping seconds: Double) {
         self = Int64(exactly: (seconds * 1e9).rounded(.down)) ?? (seconds < 0 ? .min : .max)
     }
-}
-
-/// By what a client shows which thing it is.
-enum ClientProof: Sendable {
-    case key(Credential)
-    case certificate(ThingID)
-    /// The key must be that of the certificate's thing.
-    case both(ThingID, Credential)
 }

@@ -78,6 +78,7 @@ let package = Package(
         .executable(name: "http-adapter", targets: ["HTTPAdapterMain"]),
         .executable(name: "mqtt-adapter", targets: ["MQTTAdapterMain"]),
         .executable(name: "mqtt-bridge", targets: ["MQTTBridgeMain"]),
+        .executable(name: "coap-adapter", targets: ["CoAPAdapterMain"]),
         .executable(name: "writer-postgres", targets: ["WriterPostgresMain"]),
         .executable(name: "reader-postgres", targets: ["ReaderPostgresMain"]),
         .executable(name: "journal", targets: ["JournalServiceMain"]),
@@ -117,6 +118,9 @@ let package = Package(
         .systemLibrary(
             name: "CMosquitto", path: "Shared/C/CMosquitto", pkgConfig: "libmosquitto",
             providers: [.apt(["libmosquitto-dev"])]),
+        .systemLibrary(
+            name: "CCoAP", path: "Shared/C/CCoAP", pkgConfig: "libcoap-3-openssl",
+            providers: [.apt(["libcoap3-dev", "libssl-dev"])]),
 
         // Shared, lowest first; an import goes one way only.
         .target(name: "Core", path: "Shared/Core", swiftSettings: hot),
@@ -194,6 +198,13 @@ let package = Package(
                 "CMosquitto", nio, crypto, deque, logging,
             ])
         + service(
+            "CoAPAdapter",
+            dependencies: [
+                "Core", "Messaging", "Bus", "Identity", "Observability", "ServiceKit", "AdapterKit", "CCoAP", nio,
+                crypto, deque, logging,
+            ],
+            settings: hot)
+        + service(
             "WriterPostgres",
             dependencies: ["Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", "CLinux", nio],
             settings: hot)
@@ -232,6 +243,10 @@ let package = Package(
                 name: "MQTTBridgeUnitTests",
                 dependencies: ["MQTTBridge", "Core", "Messaging", "AdapterKit", "TestKit", nio],
                 path: "Tests/Unit/MQTTBridge", swiftSettings: strict),
+            .testTarget(
+                name: "CoAPTests",
+                dependencies: ["CoAPAdapter", "Core", "Messaging", "AdapterKit", "TestKit", nio],
+                path: "Tests/Unit/CoAP", swiftSettings: strict),
             .testTarget(
                 name: "BusServiceTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio],
                 path: "Tests/Unit/Bus", swiftSettings: strict),
@@ -284,9 +299,16 @@ let package = Package(
                 dependencies: ["Core", "Messaging", "Bus", "TestKit", nio, logging],
                 path: "Tests/Integration/MQTTBridge", swiftSettings: strict),
             .testTarget(
+                name: "CoAPAdapterTests",
+                dependencies: [
+                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "CoAPAdapter", "TestKit", nio, logging,
+                ],
+                path: "Tests/Integration/CoAPAdapter", swiftSettings: strict),
+            .testTarget(
                 name: "StorageTests",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", "AdapterKit", "WriterPostgres",
+                    "Core", "Messaging", "Bus", "Postgres", "Observability", "ServiceKit", "AdapterKit",
+                    "WriterPostgres",
                     "ReaderPostgres", "TestKit", nio, nioPosix, logging,
                 ],
                 path: "Tests/Integration/Storage", swiftSettings: strict),

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import Crypto
+import NIOCore
+
+/// What a GET is answered with, as a whole.
+struct Content: Equatable, Sendable {
+    var payload: ByteBuffer
+    var contentFormat: UInt16?
+
+    /// 8 bytes, of the payload and its format: another one whenever either is another (RFC 7252 section 5.10.6).
+    var eTag: [UInt8] {
+        var hash = SHA256()
+        withUnsafeBytes(of: (contentFormat ?? .max).littleEndian) { hash.update(bufferPointer: $0) }
+        payload.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
+        return Array(hash.finalize().prefix(8))
+    }
+}
+
+/// Bodies that are fetched block by block (RFC 7959 section 2.4): each is kept for a while, so that its blocks are of one state.
+///
+/// Bounded: by bytes and by age; the oldest goes first.
+struct BodySlices {
+    private struct Entry {
+        let content: Content
+        let eTag: [UInt8]
+        var number: UInt64
+        let expiresAt: UInt64
+    }
+
+    private static let lifetimeNanoseconds: UInt64 = 60_000_000_000
+
+    private let maximumBytes: Int
+    private var entries: [BodyAssembly.Key: Entry] = [:]
+    private(set) var heldBytes = 0
+    private var lastNumber: UInt64 = 0
+
+    init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
+
+    /// The block that is asked for, of what was begun before; nil: the content has to be found anew.
+    func next(_ key: BodyAssembly.Key, _ block: CoAPBlock, now: UInt64) throws(Refusal) -> CoAPResponse? {
+        guard block.number > 0, let entry = entries[key], entry.expiresAt > now else { return nil }
+        return try Self.slice(entry.content, entry.eTag, block)
+    }
+
+    /// The response to a request for `content`: all of it, or the block that is asked for, or the first.
+    ///
+    /// - Parameter room: bytes of payload that one message to this client can have.
+    mutating func begin(
+        _ content: Content, _ key: BodyAssembly.Key, _ asked: CoAPBlock?, room: Int, now: UInt64
+    ) throws(Refusal) -> CoAPResponse {
+        let eTag = content.eTag
+        let largest = Self.exponent(fitting: room)
+        var block = asked ?? CoAPBlock(number: 0, isMore: false, sizeExponent: largest)
+        // RFC 7959 section 2.3: a client that asks for larger ones than can be had gets smaller ones, from the same byte on.
+        if block.sizeExponent > largest {
+            block.number <<= UInt32(min(block.sizeExponent, 6) - min(largest, 6))
+            block.sizeExponent = largest
+        }
+        guard asked != nil || content.payload.readableBytes > room else {
+            var response = CoAPResponse(.content)
+            response.payload = content.payload
+            response.contentFormat = content.contentFormat
+            response.eTag = eTag
+            return response
+        }
+        let response = try Self.slice(content, eTag, block)
+        if response.block2?.isMore == true { keep(content, eTag, key, now: now) }
+        return response
+    }
+
+    mutating func expire(_ now: UInt64) {
+        for (key, entry) in entries where entry.expiresAt <= now { remove(key) }
+    }
+
+    private static func exponent(fitting room: Int) -> UInt8 {
+        UInt8((0...6).last { 16 << $0 <= room } ?? 0)
+    }
+
+    private static func slice(_ content: Content, _ eTag: [UInt8], _ block: CoAPBlock) throws(Refusal) -> CoAPResponse {
+        let count = content.payload.readableBytes
+        guard block.sizeExponent != CoAPBlock.bert, block.offset < max(1, count),
+            let payload = content.payload.getSlice(
+                at: content.payload.readerIndex + block.offset, length: min(block.size, count - block.offset))
+        else {
+            throw Refusal(.badRequest, reason: "block-range", "There is no such block of this resource.")
+        }
+        var response = CoAPResponse(.content)
+        response.payload = payload
+        response.contentFormat = content.contentFormat
+        response.eTag = eTag
+        response.block2 = CoAPBlock(
+            number: block.number, isMore: block.offset + payload.readableBytes < count, sizeExponent: block.sizeExponent
+        )
+        if block.number == 0 { response.size2 = UInt32(clamping: count) }
+        return response
+    }
+
+    private mutating func keep(_ content: Content, _ eTag: [UInt8], _ key: BodyAssembly.Key, now: UInt64) {
+        remove(key)
+        guard content.payload.readableBytes <= maximumBytes else { return }
+        while heldBytes + content.payload.readableBytes > maximumBytes,
+            let oldest = entries.min(by: { $0.value.number < $1.value.number })?.key
+        {
+            remove(oldest)
+        }
+        lastNumber &+= 1
+        entries[key] = Entry(
+            content: content, eTag: eTag, number: lastNumber, expiresAt: now &+ Self.lifetimeNanoseconds)
+        heldBytes += content.payload.readableBytes
+    }
+
+    private mutating func remove(_ key: BodyAssembly.Key) {
+        if let entry = entries.removeValue(forKey: key) { heldBytes -= entry.content.payload.readableBytes }
+    }
+}

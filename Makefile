@@ -2,7 +2,7 @@
 # `make run` starts everything on this machine, `make test` shows that it works. The rest is for developers.
 
 CONFIGURATION ?= release
-SERVICES := bus users things journal http-adapter mqtt-adapter mqtt-bridge writer-postgres reader-postgres
+SERVICES := bus users things journal http-adapter mqtt-adapter mqtt-bridge coap-adapter writer-postgres reader-postgres
 PREFIX ?= /usr/local
 SWIFT ?= swift
 ITERATIONS ?= 10000000

@@ -24,7 +24,9 @@ final class LocalRun: Sendable {
         tlsPort = try FreePort.next()
         environment["MARTLET_HTTPS_PORT"] = String(tlsPort)
         environment["MARTLET_TLS"] = "https://localhost:\(tlsPort)"
-        for name in ["MQTT_PORT", "MQTTS_PORT", "MQTT_WEBSOCKET_PORT", "MQTT_WEBSOCKET_TLS_PORT"] {
+        for name in [
+            "MQTT_PORT", "MQTTS_PORT", "MQTT_WEBSOCKET_PORT", "MQTT_WEBSOCKET_TLS_PORT", "COAP_PORT", "COAPS_PORT",
+        ] {
             environment["MARTLET_\(name)"] = String(try FreePort.next())
         }
         for service in Stack.services {

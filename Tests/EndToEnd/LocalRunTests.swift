@@ -24,6 +24,8 @@ import Testing
         // What MQTT brought, to a subscriber and into the database.
         #expect(output.contains("/messages/hall-3 [{"), "\(output)")
         #expect(output.contains("\n72.25\n"), "\(output)")
+        // What CoAP brought, and to an observer what MQTT did.
+        #expect(output.contains(#""v":73.25}]"#) && output.contains(#""v":74.75}]"#), "\(output)")
         #expect(output.contains("by a key") && output.contains("        └── hall-4"), "\(output)")
         #expect(!output.contains("martlet: "), "\(output)")
 

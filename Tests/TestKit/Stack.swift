@@ -8,7 +8,8 @@ import Synchronization
 /// Started in the order of their needs, but none of them depends on it: each waits for what is not there yet.
 public final class Stack: Sendable {
     public static let services = [
-        "bus", "users", "things", "journal", "http-adapter", "mqtt-adapter", "writer-postgres", "reader-postgres",
+        "bus", "users", "things", "journal", "http-adapter", "mqtt-adapter", "coap-adapter", "writer-postgres",
+        "reader-postgres",
     ]
     public static let adminEmail = "admin@example.com"
     public static let adminPassword = "a-password-for-tests-only"
@@ -20,6 +21,10 @@ public final class Stack: Sendable {
     /// Of MQTT over TCP and over WebSocket.
     public let mqttPort: Int
     public let mqttWebSocketPort: Int
+    /// Of CoAP over UDP and over TCP.
+    public let coapPort: Int
+    /// Of CoAP over DTLS and over TLS, where ``start(settings:databaseSettings:launchers:)`` is given a certificate.
+    public let coapsPort: Int
     /// For questions to the database that the product has no part in.
     public let database: PostgresPool
     private let processes = Mutex<[String: ServiceProcess]>([:])
@@ -53,6 +58,8 @@ public final class Stack: Sendable {
         self.ports = ports
         mqttPort = try FreePort.next()
         mqttWebSocketPort = try FreePort.next()
+        coapPort = try FreePort.next()
+        coapsPort = try FreePort.next()
         database = PostgresPool(
             configuration: PostgresConfiguration(
                 url: databaseURL, applicationName: "stack", maximumConnections: 2, acquireTimeout: .seconds(60),
@@ -80,6 +87,12 @@ public final class Stack: Sendable {
                 environment["MARTLET_MQTT_ADAPTER_MQTT_PORT"] = String(mqttPort)
                 environment["MARTLET_MQTT_ADAPTER_WEBSOCKET_PORT"] = String(mqttWebSocketPort)
                 environment["MARTLET_MQTT_ADAPTER_STORE_PATH"] = directory.file("sessions.sqlite")
+            }
+            if service == "coap-adapter" {
+                environment["MARTLET_COAP_ADAPTER_COAP_PORT"] = String(coapPort)
+                environment["MARTLET_COAP_ADAPTER_TCP_PORT"] = String(coapPort)
+                environment["MARTLET_COAP_ADAPTER_DTLS_PORT"] = String(coapsPort)
+                environment["MARTLET_COAP_ADAPTER_TLS_PORT"] = String(coapsPort)
             }
             environments[service] = environment.merging(settings[service] ?? [:]) { _, new in new }
         }

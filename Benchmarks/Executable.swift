@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// `bench all|bus|http|writer|latency|memory|live|login|mqtt [--binaries <folder>] [--results <folder>] [--runs <n>] [--seconds <n>]`
+/// `bench all|bus|http|writer|latency|memory|live|login|mqtt|coap [--binaries <folder>] [--results <folder>] [--runs <n>] [--seconds <n>]`
 @main struct Executable {
     static func main() async throws {
         let arguments = Array(CommandLine.arguments.dropFirst())

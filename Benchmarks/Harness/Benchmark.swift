@@ -10,6 +10,7 @@ enum Benchmark: String, CaseIterable {
     case live
     case login
     case mqtt
+    case coap
 
     func run(_ options: BenchmarkOptions) async throws -> BenchmarkReport {
         switch self {
@@ -21,6 +22,7 @@ enum Benchmark: String, CaseIterable {
         case .live: try await LiveBenchmark(options).run()
         case .login: try await LoginBenchmark(options).run()
         case .mqtt: try await MQTTBenchmark(options).run()
+        case .coap: try await CoAPBenchmark(options).run()
         }
     }
 }

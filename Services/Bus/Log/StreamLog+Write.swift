@@ -17,11 +17,10 @@ struct LogWriter {
     var writtenEnd = 0
 
     /// How far ahead of the data blocks are brought into use: at least 3,000 records of an ordinary size, a millisecond or two of the disk's
-    /// time; 16 batches, so that one sync in 16 pays for it; and not more than keeps a sync short.
+    /// time; 16 batches, so that one sync in 16 pays for it; and not more than keeps a sync short. A batch of a quarter of that pays for
+    /// its blocks by its own size.
     static let zeroAheadMinimumBytes = 1 << 20
     static let zeroAheadMaximumBytes = 4 << 20
-    /// A larger batch pays for its blocks by its own size, which written twice would cost more.
-    static let zeroAheadLargestBatch = 128 << 10
     static let zeros = Zeros(count: 256 << 10)
 
     init(isBegun: Bool) { self.isBegun = isBegun }
@@ -104,7 +103,7 @@ extension StreamLog {
     private func zeroAhead(_ file: any LogFile, from end: Int, of fileBytes: Int, batchBytes: Int) throws(LogError) {
         guard end > writer.writtenEnd else { return }
         var limit = end
-        if batchBytes <= LogWriter.zeroAheadLargestBatch {
+        if batchBytes <= LogWriter.zeroAheadMaximumBytes / 4 {
             let ahead = max(16 * batchBytes, LogWriter.zeroAheadMinimumBytes)
             limit = min(end + min(ahead, LogWriter.zeroAheadMaximumBytes), fileBytes)
         }

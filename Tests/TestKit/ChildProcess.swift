@@ -81,6 +81,19 @@ final class ChildProcess: Sendable {
         }
     }
 
+    /// Whether none of its threads runs any more, as after SIGSTOP (state T of proc_pid_stat(5)).
+    var standsStill: Bool {
+        let folder = "/proc/\(identifier)/task"
+        guard let threads = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return true }
+        return threads.allSatisfy { thread in
+            // Behind the name, which may have parentheses of its own; a thread that has ended meanwhile is still.
+            guard let status = try? String(contentsOfFile: "\(folder)/\(thread)/stat", encoding: .utf8),
+                let end = status.lastIndex(of: ")")
+            else { return true }
+            return ["T", "Z", "X"].contains(status[end...].dropFirst(2).first)
+        }
+    }
+
     private static func wait(for identifier: pid_t, _ shared: SharedState) {
         var information = siginfo_t()
         // Looks without reaping: the identifier stays taken until the state says that it must not be signalled any more.

@@ -80,8 +80,12 @@ public final class ServiceProcess: Sendable {
     /// Sends a signal; nothing happens when it has ended already.
     public func signal(_ number: Int32) { child.signal(number) }
 
-    /// kill -STOP: it keeps its sockets and answers nothing.
-    public func suspend() { child.signal(SIGSTOP) }
+    /// kill -STOP: it keeps its sockets and answers nothing. Returns when all of its threads stand still: one that runs on another processor goes on for a
+    /// while.
+    public func suspend() {
+        child.signal(SIGSTOP)
+        for _ in 0..<5_000 where !child.standsStill { usleep(1_000) }
+    }
 
     /// kill -CONT.
     public func resume() { child.signal(SIGCONT) }

@@ -303,7 +303,7 @@ let package = Package(
                 dependencies: [
                     "Core", "Messaging", "Bus", "Observability", "ServiceKit", "CoAPAdapter", "TestKit", nio, logging,
                 ],
-                path: "Tests/Integration/CoAPAdapter", swiftSettings: strict),
+                path: "Tests/Integration/CoAPAdapter", exclude: ["aiocoap_client.py"], swiftSettings: strict),
             .testTarget(
                 name: "StorageTests",
                 dependencies: [

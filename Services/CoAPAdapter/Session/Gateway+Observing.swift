@@ -41,6 +41,19 @@ extension Gateway {
         }
     }
 
+    /// Later values would be taken for older ones (RFC 7641 section 3.4): observers are told to register anew.
+    func feedBeganAnew() {
+        let refusal = Refusal(
+            ServiceError(
+                .unavailable, reason: "stream-began-anew", "Messages are numbered anew; observe again.",
+                retryAfterSeconds: 1))
+        for id in observers.all.map(\.id) {
+            loop.notify(id, refusal.response, isConfirmable: true)
+            loop.closeObservation(id)
+            end(id, "stream-began-anew")
+        }
+    }
+
     private func open(_ registration: Registration, from position: UInt64) {
         let grant = registration.grant
         guard let (id, replaced) = loop.openObservation(registration.exchange) else {

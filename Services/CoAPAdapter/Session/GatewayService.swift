@@ -58,6 +58,10 @@ private struct GatewayEvents: MessageFeed.Events {
         await inbox.perform { [gateway] in gateway.value.feedCannotBegin(error) }
     }
 
+    func feedBeganAnew() async {
+        await inbox.perform { [gateway] in gateway.value.feedBeganAnew() }
+    }
+
     func deliver(_ batch: MessageFeed.Batch) async {
         await inbox.perform { [gateway] in gateway.value.deliver(batch) }
     }

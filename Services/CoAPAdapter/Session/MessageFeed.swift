@@ -33,6 +33,8 @@ final class MessageFeed: Service, CustomStringConvertible {
     protocol Events: Sendable {
         func feedBegan(at position: UInt64) async
         func feedCannotBegin(_ error: BusError) async
+        /// Numbers that were given are given again.
+        func feedBeganAnew() async
         func deliver(_ batch: Batch) async
     }
 
@@ -43,10 +45,6 @@ final class MessageFeed: Service, CustomStringConvertible {
         var position: UInt64?
         var events: (any Events)?
     }
-
-    private static let readBytes = 1 << 20
-    /// How long the bus may wait for a message; bounds how long the service takes to end.
-    private static let wait: Duration = .milliseconds(500)
 
     let description = "feed"
     private let bus: any Bus
@@ -90,50 +88,33 @@ final class MessageFeed: Service, CustomStringConvertible {
         }
     }
 
-    private var hasInterest: Bool { state.withLock { !$0.interest.isEmpty } }
     private var events: (any Events)? { state.withLock { $0.events } }
 
     /// Runs as long as anybody observes.
     private func follow() async {
-        var backOff = BackOff()
-        guard var position = await begin(&backOff) else { return }
+        var tail = StreamTail(of: Streams.messages, on: bus)
+        var hasBegun = false
         while !Task.isCancelled, !endIfIdle() {
             do throws(BusError) {
-                let found = try await bus.read(
-                    stream: Streams.messages, from: position + 1, maximumBytes: Self.readBytes, waitingUpTo: Self.wait)
-                backOff.reset()
-                if let through = found.last?.sequence {
-                    await hand(found, through, &position)
-                    continue
+                guard let step = try await tail.next() else { break }
+                switch step {
+                case .began(let start):
+                    hasBegun = true
+                    state.withLock { $0.position = start.sequence }
+                    await events?.feedBegan(at: start.sequence)
+                case .messages(let span): await hand(span)
+                case .idle: break
+                case .beganAnew(let start, _):
+                    logger.warning("the stream began anew")
+                    state.withLock { $0.position = start.sequence }
+                    await events?.feedBeganAnew()
                 }
-                // Nothing came in time. Numbers that were given and lost, or a stream that began anew, must not be waited for.
-                let last = try await bus.streamState(Streams.messages).lastSequence
-                guard last != position else { continue }
-                let again = try await bus.read(
-                    stream: Streams.messages, from: position + 1, maximumBytes: Self.readBytes)
-                await hand(again, again.last?.sequence ?? last, &position)
             } catch {
                 logger.warning("the stream cannot be followed", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: backOff.next())
+                if !hasBegun { await events?.feedCannotBegin(error) }
             }
         }
         state.withLock { $0.position = nil }
-    }
-
-    private func begin(_ backOff: inout BackOff) async -> UInt64? {
-        while !Task.isCancelled, hasInterest {
-            do throws(BusError) {
-                let position = try await bus.streamState(Streams.messages).lastSequence
-                state.withLock { $0.position = position }
-                await events?.feedBegan(at: position)
-                return position
-            } catch {
-                logger.warning("the stream cannot be followed", metadata: ["error": "\(error)"])
-                await events?.feedCannotBegin(error)
-                try? await Task.sleep(for: backOff.next())
-            }
-        }
-        return nil
     }
 
     private func endIfIdle() -> Bool {
@@ -144,18 +125,14 @@ final class MessageFeed: Service, CustomStringConvertible {
         }
     }
 
-    private func hand(_ found: [StreamMessage], _ through: UInt64, _ position: inout UInt64) async {
+    private func hand(_ span: StreamSpan) async {
         // In one step: who enters later knows by the position that this batch was not for them.
         let interest = state.withLock { state in
-            state.position = through
+            state.position = span.end.sequence
             return state.interest
         }
-        // A stream that was cut back gives numbers again.
-        let looked = through > position ? through - position : 0
-        let missing = looked - min(looked, UInt64(found.count))
-        position = through
-        let messages = found.compactMap { ObservedMessage($0, interest) }
-        guard !messages.isEmpty || missing > 0 else { return }
-        await events?.deliver(Batch(messages: messages, through: through, missing: missing))
+        let messages = span.messages.compactMap { ObservedMessage($0, interest) }
+        guard !messages.isEmpty || span.missing > 0 else { return }
+        await events?.deliver(Batch(messages: messages, through: span.end.sequence, missing: span.missing))
     }
 }

@@ -202,4 +202,23 @@ struct ObserveTests {
             #expect(try await client.notification().text == "after")
         }
     }
+
+    @Test("When the bus has lost its log, observers are told to register anew, and get what is numbered anew")
+    func lostLog() async throws {
+        try await withCoAP { stack in
+            let client = try CoAPClient(port: stack.port)
+            _ = try await client.exchange(stack.observe())
+            try await stack.publish("before")
+            #expect(try await client.notification().text == "before")
+            await stack.bus.kill()
+            try FileManager.default.removeItem(atPath: stack.directory.file("bus"))
+            try stack.startBusAgain()
+            let end = try await client.notification()
+            #expect(end.codeText == "5.03")
+            #expect(end.uint(6) == nil)
+            #expect(try await client.exchange(stack.observe()).codeText == "2.05")
+            try await eventually("the bus takes messages again") { (try? await stack.publish("after")) != nil }
+            #expect(try await client.notification().text == "after")
+        }
+    }
 }

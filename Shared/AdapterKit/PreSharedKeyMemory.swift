@@ -77,6 +77,9 @@ struct PreSharedKeyMemory: Sendable {
     /// Questions that wait.
     var waiting: Int { changed.count + missed.count }
 
+    /// Whether nothing is under way, and nothing waits.
+    var isIdle: Bool { !isLoadDue && load == nil && !isAsking && waiting == 0 }
+
     /// - Returns: the key, and whether there is now something to ask.
     mutating func find(_ identity: [UInt8]) -> (key: PreSharedKey?, isMissed: Bool) {
         if let key = table.find(identity) {

@@ -182,7 +182,12 @@ struct ObserveTests {
                 try await stack.coapClient(variant, ["-s", "5", "-w", stack.uri(scheme, "a", port: port)])
             }
             try await eventually("it observes") { try await stack.metric("martlet_coap_observers") == 1 }
-            for number in 0..<5 { try await stack.publish("value \(number)", "a") }
+            try await stack.publish("value 0", "a")
+            // Until its address is known to receive, only the newest is kept for it.
+            try await eventually("it is notified") {
+                try await stack.metric("martlet_coap_notifications_total") == 1
+            }
+            for number in 1..<5 { try await stack.publish("value \(number)", "a") }
             let output = try await client.value
             for number in 0..<5 { #expect(output.contains("value \(number)"), "\(output)") }
             try await eventually("it is gone") { try await stack.metric("martlet_coap_observers") == 0 }
@@ -216,7 +221,12 @@ struct ObserveTests {
             let end = try await client.notification()
             #expect(end.codeText == "5.03")
             #expect(end.uint(6) == nil)
-            #expect(try await client.exchange(stack.observe()).codeText == "2.05")
+            // As long as those who answer for it have not found the bus again, it is told to come later.
+            try await eventually("it observes again") {
+                let code = try await client.exchange(stack.observe()).codeText
+                #expect(["2.05", "5.03"].contains(code))
+                return code == "2.05"
+            }
             try await eventually("the bus takes messages again") { (try? await stack.publish("after")) != nil }
             #expect(try await client.notification().text == "after")
         }

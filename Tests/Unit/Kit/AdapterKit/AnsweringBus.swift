@@ -14,6 +14,7 @@ final class AnsweringBus: Bus, Sendable {
         var subscriptions: [AsyncThrowingStream<[BusMessage], any Error>.Continuation] = []
         var connections: [AsyncStream<BusConnectionEvent>.Continuation] = []
         var requests: [String] = []
+        var awaitedConnectionEvents = 0
     }
 
     private struct Subscription: BusSubscription {
@@ -35,6 +36,9 @@ final class AnsweringBus: Bus, Sendable {
 
     /// Those who hear events now.
     var listeners: Int { state.withLock { $0.subscriptions.count } }
+
+    /// How many connection events were asked for: those before the last have been dealt with.
+    var awaitedConnectionEvents: Int { state.withLock { $0.awaitedConnectionEvents } }
 
     /// How often a question was put.
     func count(_ subject: String) -> Int { state.withLock { $0.requests.count { $0 == subject } } }
@@ -89,7 +93,10 @@ final class AnsweringBus: Bus, Sendable {
         let (events, continuation) = AsyncStream<BusConnectionEvent>.makeStream()
         state.withLock { $0.connections.append(continuation) }
         continuation.yield(.connected)
-        return events
+        return AsyncStream {
+            self.state.withLock { $0.awaitedConnectionEvents += 1 }
+            return await events.first { _ in true }
+        }
     }
 
     func publish(_ message: BusMessage) async throws(BusError) { throw .closed }

@@ -38,6 +38,8 @@ protocol LogFile: AnyObject, Sendable {
     func allocate(_ size: Int) throws(LogError)
     func truncate(_ size: Int) throws(LogError)
     func size() throws(LogError) -> Int
+    /// Gives back the memory in which the operating system keeps what was synced; it is read from disk the next time.
+    func releaseCache()
 }
 
 protocol LogFileLock: AnyObject, Sendable {}

@@ -130,4 +130,6 @@ final class PosixFile: LogFile, LogFileLock {
         guard fstat(descriptor, &status) == 0 else { throw .inputOutput(.read, path: path, code: errno) }
         return Int(status.st_size)
     }
+
+    func releaseCache() { posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) }
 }

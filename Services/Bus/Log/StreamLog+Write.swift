@@ -15,6 +15,12 @@ struct LogWriter {
     var lastEntryOffset = 0
     /// The file's blocks up to here hold something; those behind are reserved only.
     var writtenEnd = 0
+    /// The segments that were completed last, which are still in the operating system's memory.
+    var cached: [String] = []
+
+    /// So many complete segments stay in the operating system's memory for consumers that are behind. A log that is written for long would otherwise
+    /// take all memory that is free, where the pages that it has had before are cheaper to write to than new ones, most of all on a virtual machine.
+    static let cachedSegments = 3
 
     /// How far ahead of the data blocks are brought into use: at least 3,000 records of an ordinary size, a millisecond or two of the disk's
     /// time; 16 batches, so that one sync in 16 pays for it; and not more than keeps a sync short. A batch of a quarter of that pays for
@@ -172,6 +178,11 @@ extension StreamLog {
         var size = segment.fileBytes
         if (try? file.truncate(segment.dataEnd)) != nil { size = segment.dataEnd }
         let isIndexed = (try? writeIndex(of: segment, lost: [])) != nil
+        writer.cached.append(segment.path)
+        if writer.cached.count > LogWriter.cachedSegments {
+            // By its name: a file that is deleted meanwhile is not to be held.
+            try? fileSystem.open(writer.cached.removeFirst(), .read).releaseCache()
+        }
         shared.withLock { state in
             state.allocatedBytes += size - segment.fileBytes
             segment.fileBytes = size

@@ -77,6 +77,8 @@ final class SimulatedFileSystem: LogFileSystem {
         var writes = 0
         var syncs = 0
         var isLocked = false
+        /// Paths of files whose cache was given back, in order.
+        var released: [String] = []
     }
 
     enum NameChange: Sendable {
@@ -355,6 +357,8 @@ private final class SimulatedFile: LogFile, @unchecked Sendable {
         }
         if !isFine { throw .inputOutput(.synchronize, path: path, code: EIO) }
     }
+
+    func releaseCache() { fileSystem.state.withLock { $0.released.append(path) } }
 
     func allocate(_ size: Int) throws(LogError) {
         let isFine = fileSystem.state.withLock { state in

@@ -56,8 +56,10 @@ public protocol Bus: Sendable {
     /// - Throws: as ``publish(_:)``, and ``BusError/overloaded`` when too much is queued.
     func publishNow(_ batch: inout PublishBatch) throws(BusError)
 
-    /// Whether ``publishNow(_:)`` would take something now.
-    /// - Throws: as it would.
+    /// Whether there is room for what can wait as well.
+    ///
+    /// - Throws: what ``publishNow(_:)`` would, and ``BusError/overloaded`` already when so much is queued that ``publish(_:)`` suspends: what waits is to
+    ///   wait where it came from.
     func checkPublishNow() throws(BusError)
 
     /// Sends a request and waits for the first answer; `message.reply` is set by the engine.

@@ -79,6 +79,8 @@ struct BrokerService: Service, CustomStringConvertible {
             .childChannelOption(.tcpOption(.notSentLowWater), value: 128 << 10)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.recvAllocator, value: ReceiveBuffers())
+            // Another read only when the one before was taken: what may have to wait is then kept where it lies.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(
                 .writeBufferWaterMark, value: ChannelOptions.Types.WriteBufferWaterMark(low: 32 << 10, high: 64 << 10)
             )

@@ -23,7 +23,13 @@ struct Outgoing {
     }
 
     var phase = Phase.disconnected
+    /// Whole frames, behind those in `parts`.
     var buffer = ByteBuffer()
+    /// Many frames each, which stay where they were written.
+    private(set) var parts: [ByteBuffer] = []
+    private var partBytes = 0
+    /// Memory of what has gone out, to be written into again.
+    private var spares: [ByteBuffer] = []
     /// Handed to the channel, not yet taken by the kernel.
     var bytesInChannel = 0
     /// The event loop has been told that there is something to send.
@@ -43,7 +49,9 @@ struct Outgoing {
     var connections: UInt64 = 0
     var subscriptionsCutOff: UInt64 = 0
 
-    var queuedBytes: Int { buffer.readableBytes + bytesInChannel }
+    var queuedBytes: Int { unsentBytes + bytesInChannel }
+    /// Not handed to the channel.
+    var unsentBytes: Int { partBytes + buffer.readableBytes }
 
     /// Whether those who wait may go on: at half of the high-water mark, so that they do not come back one by one.
     func hasSpace(_ configuration: SocketBusConfiguration) -> Bool {
@@ -64,6 +72,50 @@ struct Outgoing {
     mutating func wake() -> Bool {
         defer { isWakeScheduled = true }
         return !isWakeScheduled
+    }
+
+    /// Queues frames, and leaves memory for the next ones in their place. Few are copied, many stay where they are.
+    mutating func append(_ frames: inout ByteBuffer) {
+        guard buffer.readableBytes > 0 else { return swap(&buffer, &frames) }
+        guard frames.readableBytes >= Self.smallestPart else {
+            buffer.writeImmutableBuffer(frames)
+            return frames.clear()
+        }
+        partBytes += buffer.readableBytes
+        parts.append(buffer)
+        buffer = frames
+        frames = spares.popLast() ?? ByteBufferAllocator().buffer(capacity: buffer.readableBytes)
+    }
+
+    private static let smallestPart = 16 << 10
+
+    /// Takes everything that is queued, in order; the channel has it from now on.
+    mutating func takeQueued() -> [ByteBuffer] {
+        bytesInChannel = unsentBytes
+        var queued = parts
+        if buffer.readableBytes > 0 {
+            queued.append(buffer)
+            buffer = spares.popLast() ?? ByteBuffer()
+        }
+        parts.removeAll(keepingCapacity: true)
+        partBytes = 0
+        return queued
+    }
+
+    /// Keeps empty buffers to be written into.
+    mutating func keep(_ buffers: [ByteBuffer]) {
+        spares.append(contentsOf: buffers.prefix(max(0, Self.maximumSpares - spares.count)))
+    }
+
+    static let maximumSpares = 8
+    static let largestSpare = 512 << 10
+
+    /// Drops what is queued.
+    mutating func removeQueued() {
+        buffer = ByteBuffer()
+        parts = []
+        partBytes = 0
+        bytesInChannel = 0
     }
 
     mutating func takeSpaceWaiters() -> [CheckedContinuation<Void, Never>] {

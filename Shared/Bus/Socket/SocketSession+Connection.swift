@@ -145,8 +145,7 @@ extension SocketSession {
     private func failInFlight(_ error: BusError) {
         let (completions, requests, waiters) = outgoing.withLock { outgoing in
             if outgoing.phase == .connected { outgoing.phase = .disconnected }
-            outgoing.buffer = ByteBuffer()
-            outgoing.bytesInChannel = 0
+            outgoing.removeQueued()
             outgoing.isWakeScheduled = false
             outgoing.acknowledgedThrough.removeAll()
             return (outgoing.durable.removeAll(), outgoing.requests.removeAll(), outgoing.takeSpaceWaiters())

@@ -41,12 +41,8 @@ extension SocketSession {
                 guard largest <= outgoing.maximumPayloadBytes else {
                     throw .payloadTooLarge(limit: outgoing.maximumPayloadBytes)
                 }
-                if outgoing.buffer.readableBytes == 0 {
-                    swap(&outgoing.buffer, &frames)
-                } else {
-                    outgoing.buffer.writeImmutableBuffer(frames)
-                }
-                return (outgoing.wake(), outgoing.buffer.readableBytes >= Self.muchToSend)
+                outgoing.append(&frames)
+                return (outgoing.wake(), outgoing.unsentBytes >= Self.muchToSend)
             }
         } catch {
             batch.frames = frames
@@ -61,7 +57,7 @@ extension SocketSession {
     private static let muchToSend = 128 << 10
 
     func checkPublish() throws(BusError) {
-        let limit = configuration.outboundMaximumBytes
+        let limit = configuration.outboundHighWaterBytes
         try outgoing.withLock { (outgoing) throws(BusError) in
             try outgoing.ensureConnected()
             guard outgoing.queuedBytes <= limit else { throw .overloaded }

@@ -33,8 +33,8 @@ final class SocketSession: @unchecked Sendable {
     var splitter: FrameSplitter
     /// A write is in the channel; further bytes gather meanwhile and go out as one.
     var isWriting = false
-    /// Reused as the outgoing buffer once a write has gone out.
-    var spareBuffer = ByteBuffer()
+    /// What is being written, or was last.
+    private var inChannel: [ByteBuffer] = []
     var inboxPrefix: [UInt8] = []
     var maximumPayloadBytes = Limits.messageBytes
     var bus = (instance: "", connection: "")
@@ -109,44 +109,50 @@ final class SocketSession: @unchecked Sendable {
     func flush() {
         scheduleRequestTimer()
         guard let channel, !isWriting else { return }
-        let spare = spareBuffer
-        spareBuffer = ByteBuffer()
-        var buffer = outgoing.withLock { outgoing in
+        reclaim()
+        inChannel = outgoing.withLock { outgoing in
             for (consumer, sequence) in outgoing.acknowledgedThrough {
                 Self.appendAcknowledgement(.through, of: consumer, sequence, to: &outgoing.buffer)
             }
             outgoing.acknowledgedThrough.removeAll(keepingCapacity: true)
             outgoing.isWakeScheduled = false
-            let buffer = outgoing.buffer
-            outgoing.buffer = spare
-            outgoing.bytesInChannel = buffer.readableBytes
-            return buffer
+            return outgoing.takeQueued()
         }
-        guard buffer.readableBytes > 0 else {
-            keepSpare(&buffer)
-            return
-        }
+        guard !inChannel.isEmpty else { return }
         isWriting = true
-        channel.writeAndFlush(buffer).whenComplete { [weak channel] _ in
+        write(to: channel)
+        // It went out at once.
+        if !isWriting { reclaim() }
+    }
+
+    private func write(to channel: any Channel) {
+        let last = inChannel.count - 1
+        for index in 0..<last { channel.write(inChannel[index], promise: nil) }
+        channel.writeAndFlush(inChannel[last]).whenComplete { [weak channel] _ in
             // A failed write closes the channel, which says why.
             if let channel, channel === self.channel { self.written() }
         }
-        // The write went out at once: nobody else holds the buffer now, so its memory serves again.
-        if !isWriting { keepSpare(&buffer) }
     }
 
-    private func keepSpare(_ buffer: inout ByteBuffer) {
-        // A burst's large buffer is not kept for the quiet time behind it.
-        guard buffer.capacity <= 4 << 20 else { return }
-        buffer.clear()
-        spareBuffer = buffer
+    /// What was written is held by nobody else any more: its memory serves again.
+    private func reclaim() {
+        guard !inChannel.isEmpty else { return }
+        var spares: [ByteBuffer] = []
+        // A burst's memory is not kept for the quiet time behind it.
+        while spares.count < Outgoing.maximumSpares, var spare = inChannel.popLast() {
+            guard spare.capacity <= Outgoing.largestSpare else { continue }
+            spare.clear()
+            spares.append(spare)
+        }
+        inChannel.removeAll(keepingCapacity: true)
+        outgoing.withLock { [spares] in $0.keep(spares) }
     }
 
     private func written() {
         isWriting = false
         let (waiters, hasMore) = outgoing.withLock { outgoing in
             outgoing.bytesInChannel = 0
-            let hasMore = outgoing.buffer.readableBytes > 0 || !outgoing.acknowledgedThrough.isEmpty
+            let hasMore = outgoing.unsentBytes > 0 || !outgoing.acknowledgedThrough.isEmpty
             if hasMore { outgoing.isWakeScheduled = true }
             return (outgoing.hasSpace(configuration) ? outgoing.takeSpaceWaiters() : [], hasMore)
         }

@@ -51,6 +51,53 @@ import Testing
         #expect(window.count == 0)
     }
 
+    /// Whatever comes in which order: it goes out in that order, and all of it is counted.
+    @Test(arguments: 1...20) func whatIsQueuedGoesOutInOrder(seed: UInt64) {
+        var generator = SplitMix(seed: seed)
+        var outgoing = Outgoing()
+        var frames = ByteBuffer()
+        var expected: [UInt8] = []
+        var number: UInt8 = 0
+        for _ in 0..<500 {
+            number &+= 1
+            switch Int.random(in: 0..<4, using: &generator) {
+            case 0:
+                outgoing.buffer.writeInteger(number)
+                expected.append(number)
+            case 1:
+                let queued = outgoing.takeQueued()
+                #expect(queued.flatMap { Array($0.readableBytesView) } == expected, "seed \(seed)")
+                #expect(outgoing.bytesInChannel == expected.count && outgoing.unsentBytes == 0)
+                outgoing.bytesInChannel = 0
+                outgoing.keep(queued.map { ByteBufferAllocator().buffer(capacity: $0.capacity) })
+                expected = []
+            default:
+                let count = Int.random(in: 1...60_000, using: &generator)
+                frames.writeRepeatingByte(number, count: count)
+                outgoing.append(&frames)
+                #expect(frames.readableBytes == 0)
+                expected += Array(repeating: number, count: count)
+            }
+            #expect(outgoing.unsentBytes == expected.count)
+        }
+        #expect(outgoing.takeQueued().flatMap { Array($0.readableBytesView) } == expected)
+        outgoing.removeQueued()
+        #expect(outgoing.queuedBytes == 0)
+    }
+
+    /// Many frames at once are sent from where they were written.
+    @Test func manyFramesAreNotCopied() throws {
+        var outgoing = Outgoing()
+        outgoing.buffer.writeInteger(UInt8(1))
+        var frames = ByteBuffer(repeating: 2, count: 100_000)
+        let address = frames.withUnsafeReadableBytes { $0.baseAddress }
+        outgoing.append(&frames)
+        // The next ones have room as well.
+        #expect(frames.capacity >= 100_000)
+        let sent = try #require(outgoing.takeQueued().last)
+        #expect(sent.withUnsafeReadableBytes { $0.baseAddress } == address)
+    }
+
     /// Reads of any size give the same frames, and what is no frame is refused wherever it is cut.
     @Test func theSplitterFindsEveryFrameAtEverySplit() throws {
         var stream: [UInt8] = []

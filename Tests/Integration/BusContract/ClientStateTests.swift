@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Bus
@@ -9,7 +10,7 @@ import Testing
 @Suite struct ClientStateTests {
     /// Against the obvious model: a dictionary.
     @Test(arguments: 1...20) func theDurableWindowAgreesWithADictionary(seed: UInt64) {
-        var generator = SplitMix(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         var window = DurableWindow()
         var model: [UInt32: Int] = [:]
         let completed = Mutex<[Int]>([])
@@ -53,7 +54,7 @@ import Testing
 
     /// Whatever comes in which order: it goes out in that order, and all of it is counted.
     @Test(arguments: 1...20) func whatIsQueuedGoesOutInOrder(seed: UInt64) {
-        var generator = SplitMix(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         var outgoing = Outgoing()
         var frames = ByteBuffer()
         var expected: [UInt8] = []
@@ -136,7 +137,7 @@ import Testing
 
     @Test func theSubjectTableReturnsWhatItIsGiven() {
         var table = SubjectTable()
-        var generator = SplitMix(seed: 7)
+        var generator = SeededGenerator(seed: 7)
         for _ in 0..<20_000 {
             let subject = "s.\(Int.random(in: 0..<1000, using: &generator)).temperature"
             let found = Array(subject.utf8).withUnsafeBytes { table.string(for: $0) }

@@ -52,7 +52,7 @@ import Testing
         }
         for token in 1...100 { #expect(try await peer.nextFrame().token == UInt32(token)) }
 
-        var generator = SplitMix(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         var (bytes, expectedCore, expectedQueue) = ([UInt8](), [BusMessage](), [BusMessage]())
         var acknowledged: UInt32 = 0
         for number in 0..<400 {
@@ -191,7 +191,7 @@ import Testing
 
     @Test func garbageNeverTraps() async throws {
         let bus = client()
-        var generator = SplitMix(seed: 99)
+        var generator = SeededGenerator(seed: 99)
         for _ in 0..<100 {
             try await peer.welcome()
             var bytes: [UInt8] = []
@@ -350,20 +350,5 @@ import Testing
         #expect(again.opcode == Wire.Opcode.consume.rawValue)
         try await peer.send(ScriptedPeer.control(.done, token: again.token, body: state(.new())))
         await expectError(.notFound) { _ = try await consumer.take(1) }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): a seed gives the same run again.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

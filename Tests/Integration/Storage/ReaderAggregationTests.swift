@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
+import TestKit
 import Testing
 
 @testable import ReaderPostgres
@@ -26,7 +27,7 @@ import Testing
 
     /// Two days around midnight, one wrong clock before 1970; values that add up exactly, so that the order of adding does not matter.
     private static func records(seed: UInt64) -> [StoredMessage] {
-        var generator = Seeded(state: seed)
+        var generator = SeededGenerator(seed: seed)
         return (0..<600).map { _ in
             let name = ["a", "b", "c.d", "Z"][Int.random(in: 0..<4, using: &generator)]
             let time =
@@ -201,18 +202,5 @@ import Testing
         }
         let maximum = try #require(Self.query(stored, .maximum, "1h", Self.noon, Self.noon + 1_000))
         #expect(try await stored.store.aggregate(maximum).values.map(Self.summed).first?.number == 1.7e308)
-    }
-}
-
-/// The same numbers for the same seed, everywhere (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var result = state
-        result = (result ^ result >> 30) &* 0xBF58_476D_1CE4_E5B9
-        result = (result ^ result >> 27) &* 0x94D0_49BB_1331_11EB
-        return result ^ result >> 31
     }
 }

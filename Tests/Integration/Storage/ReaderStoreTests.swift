@@ -2,6 +2,7 @@
 import Core
 import NIOCore
 import Postgres
+import TestKit
 import Testing
 
 @testable import ReaderPostgres
@@ -177,7 +178,7 @@ import Testing
                         publisher: step % 2 == 0 ? Self.thing : other, subtopic: "s\(step)"))
             }
         }
-        var generator = Seeded(state: 7)
+        var generator = SeededGenerator(seed: 7)
         try await stored.add(records.shuffled(using: &generator))
 
         var filters = [stored.filter(), stored.filter(from: Self.today - 2 * Day.nanoseconds - 5)]

@@ -2,6 +2,7 @@
 import Core
 import Foundation
 import ServiceKit
+import TestKit
 import Testing
 
 @testable import HTTPKit

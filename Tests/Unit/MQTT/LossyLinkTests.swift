@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
+import TestKit
 import Testing
 
 /// A sender and a receiver over a link that breaks at any time and loses what is under way.
@@ -15,7 +16,7 @@ import Testing
         "[MQTT-4.3.2-3] [MQTT-4.3.3-10] [MQTT-4.4.0-1] QoS 1 comes at least once, QoS 2 exactly once, in order",
         arguments: UInt64(1)...20)
     func delivers(seed: UInt64) throws {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var sender = PublishSender<Int>()
         var receiver = PublishReceiver(receiveMaximum: 8)
         var forward: [Frame] = []

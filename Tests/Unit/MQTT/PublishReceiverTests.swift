@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
+import TestKit
 import Testing
 
 @Suite struct PublishReceiverTests {
@@ -57,7 +58,7 @@ import Testing
     // [MQTT-4.6.0-2 of 3.1.1] [MQTT-4.6.0-3 of 3.1.1]
     @Test("[MQTT-4.6.0-2] [MQTT-4.6.0-3] answers have the order of the messages", arguments: UInt64(1)...20)
     func order(seed: UInt64) throws {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var receiver = PublishReceiver(receiveMaximum: 50)
         var tickets: [(UInt64, UInt16)] = []
         for identifier in UInt16(1)...50 {

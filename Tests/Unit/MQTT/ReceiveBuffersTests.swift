@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
+import TestKit
 import Testing
 
 @testable import MQTTAdapter
@@ -7,7 +8,7 @@ import Testing
 @Suite struct ReceiveBuffersTests {
     @Test("a connection's buffer grows and shrinks as NIO's own would", arguments: 1...20)
     func followsNIO(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var buffers = ReceiveBuffers()
         var reference = AdaptiveRecvByteBufferAllocator(
             minimum: ReceiveBuffers.smallest, initial: ReceiveBuffers.smallest, maximum: ReceiveBuffers.largest)

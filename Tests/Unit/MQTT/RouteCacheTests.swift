@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
+import TestKit
 import Testing
 
 @Suite struct RouteCacheTests {
@@ -22,7 +23,7 @@ import Testing
 
     @Test("a full table forgets, and never says another topic's route", arguments: UInt64(0)..<8)
     func replaces(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var cache = RouteCache<String>(capacity: 1, seed: seed)
         #expect(cache.capacity == 8)
         var generation: UInt64 = 1

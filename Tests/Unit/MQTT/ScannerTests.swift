@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
 import NIOCore
+import TestKit
 import Testing
 
 @Suite struct ScannerTests {
@@ -15,7 +16,7 @@ import Testing
             #expect(try scan(stream, by: scanner) { $0 < split ? split : stream.count } == samples.map(\.packet.type))
         }
         for seed in UInt64(0)..<50 {
-            var random = Seeded(state: seed)
+            var random = SeededGenerator(seed: seed)
             let types = try scan(stream, by: scanner) { $0 + Int.random(in: 1...7, using: &random) }
             #expect(types == samples.map(\.packet.type), "seed \(seed)")
         }

@@ -119,7 +119,7 @@ import Testing
         try await fixture.store.commit(.session(session))
         _ = await fixture.store.commitAll((1...200).map { [.entry(session.number, .example($0))] })
         await fixture.store.close()
-        var generator = Seeded(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         var bytes = try Data(contentsOf: URL(fileURLWithPath: fixture.path))
         for _ in 0..<200 {
             bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0 ... .max, using: &generator)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
 import NIOCore
+import TestKit
 import Testing
 
 /// Topic aliases, keep-alive and expiry.
@@ -52,7 +53,7 @@ import Testing
 
     @Test("aliases of both sides agree, with many topics", arguments: [1, 7, 65_535] as [UInt16])
     func bothSides(maximum: UInt16) throws {
-        var random = Seeded(state: UInt64(maximum))
+        var random = SeededGenerator(seed: UInt64(maximum))
         var sender = OutboundTopicAliases(maximum: maximum)
         var receiver = InboundTopicAliases(maximum: maximum)
         for _ in 0..<5000 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import MQTTAdapter
+import TestKit
 import Testing
 
 @Suite struct TopicTests {
@@ -17,7 +18,7 @@ import Testing
     // [MQTT-4.7.2-1 of 3.1.1]
     @Test("[MQTT-4.7.2-1] the trie finds what a naive matcher finds, in order")
     func trieMatchesNaively() throws {
-        var random = Seeded(state: 7)
+        var random = SeededGenerator(seed: 7)
         let levels = ["a", "b", "", "$x"]
         var trie = TopicTrie<Int>()
         var filters: [TopicFilter] = []
@@ -121,7 +122,7 @@ import Testing
             static func == (left: Self, right: Self) -> Bool { left.subscriber == right.subscriber }
             func hash(into hasher: inout Hasher) { hasher.combine(subscriber) }
         }
-        var random = Seeded(state: UInt64(size))
+        var random = SeededGenerator(seed: UInt64(size))
         var trie = TopicTrie<Subscription>()
         var expected: [Subscription] = []
         for step in 0..<4_000 {

@@ -3,6 +3,7 @@ import Bus
 import Core
 import Glibc
 import Synchronization
+import TestKit
 import Testing
 
 @testable import BusService

@@ -233,7 +233,8 @@ let package = Package(
 
             .testTarget(name: "CoreTests", dependencies: ["Core"], path: "Tests/Unit/Core", swiftSettings: strict),
             .testTarget(
-                name: "MessagingTests", dependencies: ["Core", "Messaging", "Fuzz", nio], path: "Tests/Unit/Messaging",
+                name: "MessagingTests", dependencies: ["Core", "Messaging", "Fuzz", "TestKit", nio],
+                path: "Tests/Unit/Messaging",
                 swiftSettings: strict),
             .testTarget(
                 name: "MQTTTests",

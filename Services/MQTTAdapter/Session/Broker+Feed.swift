@@ -16,6 +16,14 @@ extension Broker {
         var impatientUntil = NIODeadline.uptimeNanoseconds(0)
         /// Publishers that wait until what was acknowledged is handed out.
         var waiting: [Connection] = []
+        /// Of the batch that is being handed out.
+        var last: Last?
+
+        struct Last {
+            let subject: String
+            let route: Route
+            var view: RawMessageView?
+        }
     }
 
     enum FeedState: Equatable {
@@ -78,6 +86,8 @@ extension Broker {
         var rest = batch
         delivery.behind = nil
         while delivery.behind == nil, let message = rest.popFirst() { deliver(message) }
+        // It holds the batch.
+        delivery.last = nil
         if let next = rest.first {
             feedState = .running(StreamPosition(stream: position.stream, sequence: next.sequence - 1))
         } else {
@@ -139,6 +149,25 @@ extension Broker {
     }
 
     private func deliver(_ stored: StreamMessage) {
+        guard let route = route(of: stored) else { return metrics.dropped("unreadable") }
+        refresh(route)
+        guard !route.isEmpty else { return }
+        guard let view = view(of: stored) else { return metrics.dropped("unreadable") }
+        let message = Message(view, sequence: stored.sequence, isShared: true)
+        // It may have lain there for long ([MQTT-3.3.2-5]).
+        if message.expirySeconds != nil, message.isExpired(at: now) { return metrics.dropped("expired") }
+        deliver(message, route.targets, route.groups)
+    }
+
+    private func view(of stored: StreamMessage) -> RawMessageView? {
+        guard let view = try? RawMessageView(decoding: stored.payload, after: delivery.last?.view) else { return nil }
+        delivery.last?.view = view
+        return view
+    }
+
+    private func route(of stored: StreamMessage) -> Route? {
+        // Messages come in runs, and those of a run share their subject's String.
+        if let last = delivery.last, last.subject == stored.subject { return last.route }
         var subject = stored.subject
         let found = subject.withUTF8 { bytes -> Route? in
             let bytes = UnsafeRawBufferPointer(bytes)
@@ -148,15 +177,8 @@ extension Broker {
             routes.insert(route, for: bytes, generation: 0)
             return route
         }
-        guard let route = found else { return metrics.dropped("unreadable") }
-        refresh(route)
-        guard !route.isEmpty else { return }
-        guard let message = try? Message(envelope: stored.payload, sequence: stored.sequence, isShared: true) else {
-            return metrics.dropped("unreadable")
-        }
-        // It may have lain there for long ([MQTT-3.3.2-5]).
-        if message.expirySeconds != nil, message.isExpired(at: now) { return metrics.dropped("expired") }
-        deliver(message, route.targets, route.groups)
+        delivery.last = found.map { DeliveryState.Last(subject: stored.subject, route: $0) }
+        return found
     }
 
     /// Messages that the stream no longer has, or never had: sequence numbers that a crash skipped are none.

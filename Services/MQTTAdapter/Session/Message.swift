@@ -36,10 +36,14 @@ final class Message {
     /// - Parameters:
     ///   - sequence: as above.
     ///   - isShared: the envelope is a part of a large buffer, which is not to be held for its sake.
-    init(envelope: ByteBuffer, sequence: UInt64, isShared: Bool = false) throws(RawMessageError) {
-        let view = try RawMessageView(decoding: envelope)
+    convenience init(envelope: ByteBuffer, sequence: UInt64, isShared: Bool = false) throws(RawMessageError) {
+        self.init(try RawMessageView(decoding: envelope), sequence: sequence, isShared: isShared)
+    }
+
+    /// As above, of an envelope that was decoded.
+    init(_ view: RawMessageView, sequence: UInt64, isShared: Bool) {
         self.isShared = isShared
-        self.envelope = envelope
+        envelope = view.buffer
         self.sequence = sequence
         channel = view.channel
         domain = view.domain

@@ -11,12 +11,14 @@ struct BatchBuilder {
     private var decoder = SenMLDecoder()
     private var records = SenMLBatch()
     private var lastNeed: (MessageTable, Day)?
+    private var lastView: RawMessageView?
 
     /// Hands over what was built and begins anew.
     mutating func take() -> PreparedBatch {
         defer {
             batch = PreparedBatch()
             lastNeed = nil
+            lastView = nil
         }
         return batch
     }
@@ -25,7 +27,8 @@ struct BatchBuilder {
         batch.begin(message)
         let view: RawMessageView
         do throws(RawMessageError) {
-            view = try RawMessageView(decoding: message.payload)
+            view = try RawMessageView(decoding: message.payload, after: lastView)
+            lastView = view
         } catch {
             batch.deadLetters.append(DeadLetter(message, reason: error.reason, error.message))
             return

@@ -20,10 +20,12 @@ struct ProtobufReader {
     private static let maximumGroupDepth = 16
 
     private let bytes: UnsafeRawBufferPointer
-    private var offset = 0
+    private(set) var offset: Int
 
-    init(_ bytes: UnsafeRawBufferPointer) {
+    /// - Parameter offset: where a field begins, or the end.
+    init(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) {
         self.bytes = bytes
+        self.offset = offset
     }
 
     /// The next field's tag; nil at the end.

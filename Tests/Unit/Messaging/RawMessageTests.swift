@@ -2,6 +2,7 @@
 import Core
 import Foundation
 import NIOCore
+import TestKit
 import Testing
 
 @testable import Messaging
@@ -192,6 +193,70 @@ import Testing
         #expect(view.withSubtopic { Array($0) } == Array(Self.message.subtopic.utf8))
         #expect(view.withTransport { Array($0) } == Array("coap".utf8))
         #expect(view.withPayload { Array($0) } == Array(Self.message.payload.readableBytesView))
+    }
+
+    /// Whatever came before, what is read is what is there.
+    @Test(arguments: 1...8) func viewsAfterOthersShowWhatIsThere(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var former: RawMessageView?
+        var quick = 0
+        for _ in 0..<2_000 {
+            var message = Self.message
+            message.payload = ByteBuffer(repeating: 7, count: Int.random(in: 0...300, using: &random))
+            message.created = Bool.random(using: &random) ? Int64.random(in: .min ... .max, using: &random) : 0
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                message.subtopic = ["", "a", "a.b"].randomElement(using: &random) ?? ""
+            }
+            if Int.random(in: 0..<4, using: &random) == 0 { message.contentType = .json }
+            if Int.random(in: 0..<3, using: &random) == 0 {
+                message.mqtt = MQTTDetails(
+                    qos: 1, session: UInt64.random(in: 0...1, using: &random),
+                    properties: Bool.random(using: &random) ? ByteBuffer() : ByteBuffer(bytes: [3, 0, 1, 97]))
+            }
+            var bytes = encoded(message)
+            switch Int.random(in: 0..<12, using: &random) {
+            case 0: bytes[Int.random(in: bytes.indices, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
+            case 1: bytes.removeLast(Int.random(in: 1...bytes.count, using: &random))
+            // Fields in another order, and again.
+            case 2: bytes = [0x38, 5] + bytes
+            case 3: bytes += [0x32, 1, 9]
+            case 4: bytes += [0x1A, 1, 98]
+            case 5: bytes += [0x2A, 2, 119, 115]
+            case 6: bytes += [0x32, 1, 9, 0x38, 5]
+            default: break
+            }
+            let buffer = ByteBuffer(bytes: bytes)
+            let alone = Result { try RawMessageView(decoding: buffer) }
+            let view = Result { try RawMessageView(decoding: buffer, after: former) }
+            switch (view, alone) {
+            case (.success(let view), .success(let alone)):
+                #expect(Fields(view) == Fields(alone), "seed \(seed)")
+                if former.map({ Fields($0).shared == Fields(view).shared }) == true { quick += 1 }
+                former = view
+            case (.failure(let error), .failure(let other)):
+                #expect(error as? RawMessageError == other as? RawMessageError)
+            default: Issue.record("seed \(seed): \(view) and \(alone)")
+            }
+        }
+        #expect(quick > 100)
+    }
+
+    /// What a view says.
+    private struct Fields: Equatable {
+        /// All but payload and time.
+        var shared: [String]
+        var payload: [UInt8]
+        var created: Int64
+
+        init(_ view: RawMessageView) {
+            shared = [
+                "\(view.domain)", "\(view.channel)", "\(view.publisher)", "\(view.contentType)", view.subtopic,
+                view.transport.rawValue, "\(view.mqtt?.qos ?? 9)", "\(view.mqtt?.session ?? 9)",
+                "\(view.mqtt.map { Array($0.properties.readableBytesView) } ?? [])",
+            ]
+            payload = Array(view.payload.readableBytesView)
+            created = view.created
+        }
     }
 
     @Test func skipsUnknownFieldsOfEveryWireType() throws {

@@ -72,7 +72,7 @@ extension Gateway {
             Observer(
                 id: id, peer: request.peer, key: BodyAssembly.Key(request),
                 channel: grant.channel,
-                pattern: SubtopicPattern(registration.path), contentFormat: request.options.accept,
+                filter: SubtopicFilter(registration.path), contentFormat: request.options.accept,
                 from: position, watch: watch, isVerified: isVerified,
                 pace: ObservationPace(settings.pace, now: EndpointLoop.now())))
         metrics.observers.set(Double(observers.count))

@@ -72,7 +72,7 @@ extension Gateway {
         _ path: MessagePath, _ grant: Grant, _ accept: UInt16?,
         completion: @escaping (Result<Content?, Refusal>) -> Void
     ) {
-        guard case .exactly(let subtopic) = SubtopicPattern(path) else {
+        guard case .exactly(let subtopic) = SubtopicFilter(path) else {
             guard path.subtopic.isEmpty else { return completion(.failure(Refusal(PathError.wildcard))) }
             return lastContent(of: nil, grant, accept, completion)
         }

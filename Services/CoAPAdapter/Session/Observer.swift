@@ -10,7 +10,7 @@ struct Observer {
     /// Of its registration: by which it fetches the blocks of a notification.
     let key: BodyAssembly.Key
     let channel: ChannelID
-    let pattern: SubtopicPattern
+    let filter: SubtopicFilter
     /// The Content-Format of all its notifications (RFC 7641 section 4.2): what was accepted, else that of the first.
     var contentFormat: UInt16?
     /// What is behind this number in the stream is for it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
+import Messaging
 
 /// The observers of this process, by their observation and by their channel.
 struct ObserverTable {
@@ -43,7 +44,7 @@ struct ObserverTable {
         guard let ids = byChannel[message.channel] else { return [] }
         return ids.filter { id in
             guard let observer = observers[id] else { return false }
-            return message.sequence > observer.from && observer.pattern.matches(message.subtopic)
+            return message.sequence > observer.from && observer.filter.matches(message.subtopic)
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
+import Messaging
 
 /// One live connection's subscription. Used on its event loop only.
 ///
@@ -53,12 +54,4 @@ enum LiveEnd: Equatable {
     case withdrawn(ServiceError)
     case slowConsumer
     case shuttingDown
-}
-
-/// The subtopics that a listener wants, compiled from a path. Without one it is the channel and everything below.
-enum SubtopicFilter: Equatable {
-    case everything
-    case exactly(String)
-    /// A bus filter; `parent`: what `#` matches besides.
-    case pattern(String, parent: String?)
 }

@@ -35,21 +35,4 @@ import Testing
         #expect(content.eTag != Content(payload: ByteBuffer(string: "[]"), contentFormat: 50).eTag)
         #expect(content.eTag != Content(payload: ByteBuffer(string: "[ ]"), contentFormat: 110).eTag)
     }
-
-    @Test("What an observer of a part of a channel wants")
-    func patterns() throws {
-        func pattern(_ subtopic: String) throws -> SubtopicPattern {
-            SubtopicPattern(try MessagePath.subscribe("channels/c/messages" + subtopic, notation: .coap))
-        }
-        #expect(try pattern("") == .everything)
-        #expect(try pattern("/#") == .everything)
-        #expect(try pattern("/a/b") == .exactly("a.b"))
-        let below = try pattern("/a/#")
-        #expect(["a", "a.b", "a.b.c"].allSatisfy { below.matches($0) })
-        #expect(!below.matches("b"))
-        let level = try pattern("/a/+")
-        #expect(level.matches("a.b"))
-        #expect(!level.matches("a"))
-        #expect(!level.matches("a.b.c"))
-    }
 }

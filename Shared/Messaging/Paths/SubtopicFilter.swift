@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import Messaging
 
-extension SubtopicFilter {
-    init(_ path: MessagePath) {
+/// Which messages of a channel somebody wants who listens on a path: without a subtopic all of them, the channel's own and those of all subtopics.
+public enum SubtopicFilter: Equatable, Sendable {
+    case everything
+    case exactly(String)
+    /// With `*` for one level and a last `>` for all further ones; `parent` where the level above them is meant as well (`a/#`).
+    case pattern(String, parent: String?)
+
+    public init(_ path: MessagePath) {
         let filter = path.subtopic
         if filter.isEmpty || (filter == ">" && path.matchesParent) {
             self = .everything
@@ -14,13 +19,19 @@ extension SubtopicFilter {
     }
 
     /// - Parameter subtopic: in dotted form; empty for the channel itself.
-    func matches(_ subtopic: UnsafeRawBufferPointer) -> Bool {
+    public func matches(_ subtopic: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .everything: true
         case .exactly(let expected): Self.matches(expected, subtopic)
         case .pattern(let filter, let parent):
             Self.matches(filter, subtopic) || (parent.map { Self.matches($0, subtopic) } ?? false)
         }
+    }
+
+    /// As ``matches(_:)-(UnsafeRawBufferPointer)``.
+    public func matches(_ subtopic: String) -> Bool {
+        var subtopic = subtopic
+        return subtopic.withUTF8 { matches(UnsafeRawBufferPointer($0)) }
     }
 
     private static func matches(_ filter: String, _ subtopic: UnsafeRawBufferPointer) -> Bool {

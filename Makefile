@@ -40,7 +40,7 @@ bench: ## measure against peers and limits; writes Benchmarks/results/
 
 fuzz: ## ten million inputs into every decoder
 	@set -e; for product in fuzz bus mqtt-adapter; do $(SWIFT) build -c release --product $$product; done
-	@set -e; for target in senml-json senml-cbor senml-json-to-cbor senml-cbor-to-json raw-message path json mqtt mqtt-topics; do \
+	@set -e; for target in senml-json senml-cbor senml-json-to-cbor senml-cbor-to-json raw-message path json mqtt mqtt-topics coap; do \
 		"$$($(SWIFT) build -c release --show-bin-path)/fuzz" $$target --iterations $(ITERATIONS); \
 	done
 	@"$$($(SWIFT) build -c release --show-bin-path)/fuzz" mqtt-session --iterations 50000

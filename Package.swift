@@ -246,7 +246,7 @@ let package = Package(
                 path: "Tests/Unit/MQTTBridge", swiftSettings: strict),
             .testTarget(
                 name: "CoAPTests",
-                dependencies: ["CoAPAdapter", "Core", "Messaging", "AdapterKit", "TestKit", nio],
+                dependencies: ["CoAPAdapter", "Core", "Messaging", "Bus", "AdapterKit", "TestKit", nio],
                 path: "Tests/Unit/CoAP", swiftSettings: strict),
             .testTarget(
                 name: "BusServiceTests", dependencies: ["Core", "Bus", "BusService", "TestKit", nio],
@@ -302,7 +302,8 @@ let package = Package(
             .testTarget(
                 name: "CoAPAdapterTests",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "CoAPAdapter", "TestKit", nio, logging,
+                    "Core", "Messaging", "Bus", "Observability", "ServiceKit", "CoAPAdapter", "Fuzz", "TestKit", nio,
+                    logging,
                 ],
                 path: "Tests/Integration/CoAPAdapter", exclude: ["aiocoap_client.py"], swiftSettings: strict),
             .testTarget(
@@ -330,7 +331,9 @@ let package = Package(
 
             .executableTarget(
                 name: "Fuzz",
-                dependencies: ["Core", "Messaging", "Bus", "MQTTAdapter", "TestKit", nio, nioPosix, logging],
+                dependencies: [
+                    "Core", "Messaging", "Bus", "MQTTAdapter", "CoAPAdapter", "TestKit", nio, nioPosix, logging,
+                ],
                 path: "Tests/Fuzz",
                 swiftSettings: hot,
                 linkerSettings: fastLink),

@@ -30,6 +30,6 @@ package enum FuzzTargets {
     package static let all: [any FuzzTarget] = [
         SenMLTarget(format: .json), SenMLTarget(format: .cbor), SenMLTranscoderTarget(from: .json),
         SenMLTranscoderTarget(from: .cbor), RawMessageTarget(), PathTarget(), JSONTarget(),
-        MQTTTarget(), MQTTTopicTarget(),
+        MQTTTarget(), MQTTTopicTarget(), CoAPTarget(),
     ]
 }

@@ -18,11 +18,11 @@ struct EndpointSecurity: Sendable {
 }
 
 /// By what the other side of a security association has shown which thing it is.
-enum SecureProof: Sendable, Equatable {
+package enum SecureProof: Sendable, Equatable {
     case preSharedKey(PreSharedKey)
     case certificate(ClientCertificate)
 
-    var thing: ThingID? {
+    package var thing: ThingID? {
         switch self {
         case .preSharedKey(let key): key.thing
         case .certificate(let certificate): certificate.thing

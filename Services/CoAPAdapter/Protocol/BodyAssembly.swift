@@ -4,9 +4,9 @@ import NIOCore
 /// Puts bodies together that come block by block (RFC 7959 section 2.5), each in order.
 ///
 /// Bounded: by the bytes of all, by the number of each peer, and by the time from one block to the next. Whoever calls it has authorized the block.
-struct BodyAssembly {
+package struct BodyAssembly {
     /// What belongs together (RFC 7959 section 2.4): the endpoint, and all of a request but its blocks.
-    struct Key: Hashable, Sendable {
+    package struct Key: Hashable, Sendable {
         let peer: PeerAddress
         let session: UInt64
         let method: CoAPMethod?
@@ -15,7 +15,7 @@ struct BodyAssembly {
         let contentFormat: UInt16?
         let accept: UInt16?
 
-        init(_ request: CoAPRequest) {
+        package init(_ request: CoAPRequest) {
             peer = request.peer
             session = request.session
             method = request.method
@@ -26,12 +26,14 @@ struct BodyAssembly {
         }
     }
 
-    struct Limits: Sendable, Equatable {
-        var maximumBody = 1 << 20
+    package struct Limits: Sendable, Equatable {
+        package var maximumBody = 1 << 20
         /// Of all bodies that are not complete.
-        var maximumBytes = 64 << 20
-        var maximumBodiesOfPeer = 4
-        var timeoutNanoseconds: UInt64 = 60_000_000_000
+        package var maximumBytes = 64 << 20
+        package var maximumBodiesOfPeer = 4
+        package var timeoutNanoseconds: UInt64 = 60_000_000_000
+
+        package init() {}
     }
 
     private struct Body {
@@ -43,13 +45,13 @@ struct BodyAssembly {
 
     private let limits: Limits
     private var bodies: [Key: Body] = [:]
-    private(set) var heldBytes = 0
+    package private(set) var heldBytes = 0
     /// Bodies that were given up because no further block came.
-    private(set) var abandoned: UInt64 = 0
+    package private(set) var abandoned: UInt64 = 0
 
-    init(_ limits: Limits) { self.limits = limits }
+    package init(_ limits: Limits) { self.limits = limits }
 
-    var count: Int { bodies.count }
+    package var count: Int { bodies.count }
 
     /// Takes a block.
     ///
@@ -57,7 +59,7 @@ struct BodyAssembly {
     ///   - size: of the whole body, where the client says it.
     ///   - now: monotonic nanoseconds.
     /// - Throws: 4.00 for a block that is not what it says, 4.08 for one that does not follow, 4.13, 5.03.
-    mutating func add(
+    package mutating func add(
         _ payload: ByteBuffer, _ block: CoAPBlock, size: UInt32?, to key: Key, isReliable: Bool, now: UInt64
     ) throws(Refusal) {
         let isWhole =
@@ -111,7 +113,7 @@ struct BodyAssembly {
     }
 
     /// Takes out a body whose last block has come.
-    mutating func take(_ key: Key) -> ByteBuffer? {
+    package mutating func take(_ key: Key) -> ByteBuffer? {
         guard let body = bodies.removeValue(forKey: key) else { return nil }
         heldBytes -= body.bytes.readableBytes
         return body.bytes
@@ -120,7 +122,7 @@ struct BodyAssembly {
     private mutating func remove(_ key: Key) { _ = take(key) }
 
     /// Gives up what has waited for a block too long.
-    mutating func expire(_ now: UInt64) {
+    package mutating func expire(_ now: UInt64) {
         let overdue = bodies.filter { $0.value.touchedAt &+ limits.timeoutNanoseconds <= now }.keys
         for key in overdue {
             remove(key)

@@ -3,12 +3,17 @@ import Crypto
 import NIOCore
 
 /// What a GET is answered with, as a whole.
-struct Content: Equatable, Sendable {
-    var payload: ByteBuffer
-    var contentFormat: UInt16?
+package struct Content: Equatable, Sendable {
+    package var payload: ByteBuffer
+    package var contentFormat: UInt16?
+
+    package init(payload: ByteBuffer, contentFormat: UInt16?) {
+        self.payload = payload
+        self.contentFormat = contentFormat
+    }
 
     /// 8 bytes, of the payload and its format: another one whenever either is another (RFC 7252 section 5.10.6).
-    var eTag: [UInt8] {
+    package var eTag: [UInt8] {
         var hash = SHA256()
         withUnsafeBytes(of: (contentFormat ?? .max).littleEndian) { hash.update(bufferPointer: $0) }
         payload.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
@@ -19,7 +24,7 @@ struct Content: Equatable, Sendable {
 /// Bodies that are fetched block by block (RFC 7959 section 2.4): each is kept for a while, so that its blocks are of one state.
 ///
 /// Bounded: by bytes and by age; the oldest goes first.
-struct BodySlices {
+package struct BodySlices {
     private struct Entry {
         let content: Content
         let eTag: [UInt8]
@@ -31,13 +36,13 @@ struct BodySlices {
 
     private let maximumBytes: Int
     private var entries: [BodyAssembly.Key: Entry] = [:]
-    private(set) var heldBytes = 0
+    package private(set) var heldBytes = 0
     private var lastNumber: UInt64 = 0
 
-    init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
+    package init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
     /// The block that is asked for, of what was begun before; nil: the content has to be found anew.
-    func next(_ key: BodyAssembly.Key, _ block: CoAPBlock, now: UInt64) throws(Refusal) -> CoAPResponse? {
+    package func next(_ key: BodyAssembly.Key, _ block: CoAPBlock, now: UInt64) throws(Refusal) -> CoAPResponse? {
         guard block.number > 0, let entry = entries[key], entry.expiresAt > now else { return nil }
         return try Self.slice(entry.content, entry.eTag, block)
     }
@@ -45,7 +50,7 @@ struct BodySlices {
     /// The response to a request for `content`: all of it, or the block that is asked for, or the first.
     ///
     /// - Parameter room: bytes of payload that one message to this client can have.
-    mutating func begin(
+    package mutating func begin(
         _ content: Content, _ key: BodyAssembly.Key, _ asked: CoAPBlock?, room: Int, now: UInt64
     ) throws(Refusal) -> CoAPResponse {
         let eTag = content.eTag
@@ -68,7 +73,7 @@ struct BodySlices {
         return response
     }
 
-    mutating func expire(_ now: UInt64) {
+    package mutating func expire(_ now: UInt64) {
         for (key, entry) in entries where entry.expiresAt <= now { remove(key) }
     }
 

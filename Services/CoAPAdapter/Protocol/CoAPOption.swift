@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One option of a message (RFC 7252 section 3.1).
-struct CoAPOption: Equatable, Sendable {
+package struct CoAPOption: Equatable, Sendable {
     /// Numbers of the options that are known here (RFC 7252 section 12.2 and the documents named).
-    enum Number {
+    package enum Number {
         static let ifMatch: UInt16 = 1
         static let uriHost: UInt16 = 3
         static let eTag: UInt16 = 4
@@ -27,16 +27,16 @@ struct CoAPOption: Equatable, Sendable {
         static let noResponse: UInt16 = 258
     }
 
-    let number: UInt16
-    let value: [UInt8]
+    package let number: UInt16
+    package let value: [UInt8]
 
-    init(_ number: UInt16, _ value: [UInt8]) {
+    package init(_ number: UInt16, _ value: [UInt8]) {
         self.number = number
         self.value = value
     }
 
     /// An option whose format is `uint`: as few bytes as the number needs, none for 0 (RFC 7252 section 3.2).
-    init(_ number: UInt16, uint: UInt32) {
+    package init(_ number: UInt16, uint: UInt32) {
         self.number = number
         let skipped = uint.leadingZeroBitCount / 8
         value = withUnsafeBytes(of: uint.bigEndian) { Array($0.dropFirst(skipped)) }
@@ -45,9 +45,9 @@ struct CoAPOption: Equatable, Sendable {
     /// The value as a `uint`.
     ///
     /// - Returns: nil when it has more than four bytes.
-    var uint: UInt32? { Self.uint(value) }
+    package var uint: UInt32? { Self.uint(value) }
 
-    static func uint(_ value: some Collection<UInt8>) -> UInt32? {
+    package static func uint(_ value: some Collection<UInt8>) -> UInt32? {
         guard value.count <= 4 else { return nil }
         return value.reduce(0) { $0 << 8 | UInt32($1) }
     }

@@ -2,62 +2,80 @@
 import NIOCore
 
 /// How a message came.
-enum CoAPTransport: String, Sendable, CaseIterable {
+package enum CoAPTransport: String, Sendable, CaseIterable {
     case udp
     case dtls
     case tcp
     case tls
 
     /// RFC 8323: no message types and identifiers, nothing is retransmitted.
-    var isReliable: Bool { self == .tcp || self == .tls }
-    var isSecure: Bool { self == .dtls || self == .tls }
+    package var isReliable: Bool { self == .tcp || self == .tls }
+    package var isSecure: Bool { self == .dtls || self == .tls }
 }
 
 /// A request as it came in.
-struct CoAPRequest: Sendable {
+package struct CoAPRequest: Sendable {
     /// nil: a method that nobody has defined.
-    var method: CoAPMethod?
-    var transport: CoAPTransport
-    var peer: PeerAddress
+    package var method: CoAPMethod?
+    package var transport: CoAPTransport
+    package var peer: PeerAddress
     /// Distinguishes the security associations and connections of one address; 0 over UDP.
-    var session: UInt64
+    package var session: UInt64
     /// By what the other side has shown who it is when the association was made.
-    var proof: SecureProof?
-    var isConfirmable: Bool
+    package var proof: SecureProof?
+    package var isConfirmable: Bool
     /// Means nothing over a reliable transport.
-    var messageID: UInt16
-    var token: CoAPToken
-    var options: CoAPOptions
-    var payload: ByteBuffer
+    package var messageID: UInt16
+    package var token: CoAPToken
+    package var options: CoAPOptions
+    package var payload: ByteBuffer
+
+    package init(
+        method: CoAPMethod?, transport: CoAPTransport, peer: PeerAddress, session: UInt64, proof: SecureProof? = nil,
+        isConfirmable: Bool, messageID: UInt16, token: CoAPToken, options: CoAPOptions, payload: ByteBuffer
+    ) {
+        self.method = method
+        self.transport = transport
+        self.peer = peer
+        self.session = session
+        self.proof = proof
+        self.isConfirmable = isConfirmable
+        self.messageID = messageID
+        self.token = token
+        self.options = options
+        self.payload = payload
+    }
 }
 
 /// The options of a request that mean something here; those that may be left out and are not known are (RFC 7252 section 5.4.1). What must be
 /// understood and is not, is refused by the library before.
-struct CoAPOptions: Sendable, Equatable {
+package struct CoAPOptions: Sendable, Equatable {
     /// Of Uri-Path options, not percent-encoded.
-    var path: [[UInt8]] = []
+    package var path: [[UInt8]] = []
     /// Of Uri-Query options, not percent-encoded.
-    var query: [[UInt8]] = []
-    var contentFormat: UInt16?
-    var accept: UInt16?
+    package var query: [[UInt8]] = []
+    package var contentFormat: UInt16?
+    package var accept: UInt16?
     /// As a client sends them in a GET: what it has already.
-    var eTags: [[UInt8]] = []
-    var observe: UInt32?
-    var block1: CoAPBlock?
-    var block2: CoAPBlock?
-    var size1: UInt32?
-    var echo: [UInt8]?
+    package var eTags: [[UInt8]] = []
+    package var observe: UInt32?
+    package var block1: CoAPBlock?
+    package var block2: CoAPBlock?
+    package var size1: UInt32?
+    package var echo: [UInt8]?
     /// Bit 1 stands for class 2, bit 3 for class 4, bit 4 for class 5 (RFC 7967 section 2.1).
-    var noResponse: UInt8?
+    package var noResponse: UInt8?
     /// If-Match or If-None-Match.
-    var isConditional = false
+    package var isConditional = false
     /// About what all of them take in a message.
-    private(set) var size = 0
+    package private(set) var size = 0
     /// The first that cannot be read and had to be: its number.
-    var malformed: UInt16?
+    package var malformed: UInt16?
+
+    package init() {}
 
     /// Takes one option of a message.
-    mutating func add(_ number: UInt16, _ value: UnsafeRawBufferPointer) {
+    package mutating func add(_ number: UInt16, _ value: UnsafeRawBufferPointer) {
         size += 1 + (value.count < 13 ? 0 : 1) + value.count
         switch number {
         case CoAPOption.Number.uriPath: path.append(Array(value))
@@ -95,7 +113,7 @@ struct CoAPOptions: Sendable, Equatable {
     }
 
     /// Whether a response of this code is not wanted (RFC 7967).
-    func suppresses(_ code: CoAPCode) -> Bool {
+    package func suppresses(_ code: CoAPCode) -> Bool {
         guard let noResponse, (1...5).contains(code.codeClass) else { return false }
         return noResponse & (1 << (code.codeClass - 1)) != 0
     }

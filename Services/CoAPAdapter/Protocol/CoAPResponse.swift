@@ -2,26 +2,26 @@
 import NIOCore
 
 /// A response, before a message is made of it.
-struct CoAPResponse: Sendable, Equatable {
-    var code: CoAPCode
-    var contentFormat: UInt16?
-    var eTag: [UInt8]?
+package struct CoAPResponse: Sendable, Equatable {
+    package var code: CoAPCode
+    package var contentFormat: UInt16?
+    package var eTag: [UInt8]?
     /// 24 bits (RFC 7641 section 3.4).
-    var observe: UInt32?
+    package var observe: UInt32?
     /// Seconds.
-    var maxAge: UInt32?
-    var block1: CoAPBlock?
-    var block2: CoAPBlock?
-    var size1: UInt32?
-    var size2: UInt32?
-    var echo: [UInt8]?
+    package var maxAge: UInt32?
+    package var block1: CoAPBlock?
+    package var block2: CoAPBlock?
+    package var size1: UInt32?
+    package var size2: UInt32?
+    package var echo: [UInt8]?
     /// Of an error, a diagnostic text in UTF-8 (RFC 7252 section 5.5.2).
-    var payload = ByteBuffer()
+    package var payload = ByteBuffer()
 
-    init(_ code: CoAPCode) { self.code = code }
+    package init(_ code: CoAPCode) { self.code = code }
 
     /// In order of number, as they have to be added.
-    var options: [CoAPOption] {
+    package var options: [CoAPOption] {
         var options: [CoAPOption] = []
         if let eTag { options.append(CoAPOption(CoAPOption.Number.eTag, eTag)) }
         if let observe { options.append(CoAPOption(CoAPOption.Number.observe, uint: observe & 0xFF_FFFF)) }
@@ -38,7 +38,7 @@ struct CoAPResponse: Sendable, Equatable {
     }
 
     /// What it takes as a datagram at the most, in bytes.
-    var size: Int {
+    package var size: Int {
         let overhead = 4 + CoAPToken.maximumBytes + (payload.readableBytes > 0 ? 1 : 0)
         return options.reduce(overhead + payload.readableBytes) { $0 + 3 + $1.value.count }
     }

@@ -19,6 +19,12 @@ struct ExchangeMemory {
         case piggybacked(CoAPResponse)
         /// A non-confirmable message is not answered again.
         case nonConfirmable
+
+        /// Whether it shows that the request was somebody's.
+        var isGood: Bool {
+            guard case .piggybacked(let response) = self else { return false }
+            return response.code.isSuccess
+        }
     }
 
     enum Verdict: Equatable {

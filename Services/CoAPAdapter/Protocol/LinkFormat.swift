@@ -2,8 +2,8 @@
 import NIOCore
 
 /// What `/.well-known/core` says (RFC 6690). Short: who asks has not said who it is, and an answer must not be much longer than the question.
-enum LinkFormat {
-    static let contentFormat: UInt16 = 40
+package enum LinkFormat {
+    package static let contentFormat: UInt16 = 40
 
     private struct Link {
         let target: String
@@ -16,7 +16,7 @@ enum LinkFormat {
     ]
 
     /// - Parameter query: the Uri-Query options: `href=/m` or `href=/m*` leaves the others out (RFC 6690 section 4.1); by what else may be asked, nothing is found.
-    static func document(_ query: [[UInt8]]) -> ByteBuffer {
+    package static func document(_ query: [[UInt8]]) -> ByteBuffer {
         let found = links.filter { link in query.allSatisfy { matches(link, String(decoding: $0, as: UTF8.self)) } }
         return ByteBuffer(string: found.map { "<\($0.target)>\($0.attributes)" }.joined(separator: ","))
     }

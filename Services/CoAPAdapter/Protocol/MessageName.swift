@@ -8,9 +8,9 @@ import NIOCore
 /// What is sent again comes from the same address and port, with the same message identifier, token, path and payload (RFC 7252 section 4.2). A client must not use
 /// an identifier again within EXCHANGE_LIFETIME, 247 s, which is longer than the bus remembers names. Over DTLS a new process has new security
 /// associations, and nothing is sent again from one to the other.
-enum MessageName {
+package enum MessageName {
     /// 35 bytes; nil where a message does not come again.
-    static func of(_ request: CoAPRequest) -> String? {
+    package static func of(_ request: CoAPRequest) -> String? {
         guard request.transport == .udp else { return nil }
         var hash = SHA256()
         add(request.peer.high, to: &hash)

@@ -3,7 +3,7 @@ import Messaging
 import NIOCore
 
 /// In which form a message is handed out.
-enum Representation: Equatable, Sendable {
+package enum Representation: Equatable, Sendable {
     case asItIs
     /// SenML, from CBOR into JSON or the other way round.
     case converted(to: SenMLFormat)
@@ -11,7 +11,9 @@ enum Representation: Equatable, Sendable {
     /// - Parameters:
     ///   - contentFormat: what is wanted; nil: whatever it is.
     /// - Returns: nil when the message cannot be had in that form; the number is that of the answer's Content-Format, nil for a type without one.
-    static func of(_ type: ContentType, as contentFormat: UInt16?) -> (form: Representation, contentFormat: UInt16?)? {
+    package static func of(_ type: ContentType, as contentFormat: UInt16?) -> (
+        form: Representation, contentFormat: UInt16?
+    )? {
         let own = type.coapContentFormat
         guard let wanted = contentFormat, wanted != own else { return (.asItIs, own) }
         switch (wanted, type) {
@@ -24,7 +26,7 @@ enum Representation: Equatable, Sendable {
     }
 
     /// Content-Formats that something could be had in (RFC 7252 section 12.3).
-    static func isKnown(_ contentFormat: UInt16) -> Bool {
+    package static func isKnown(_ contentFormat: UInt16) -> Bool {
         ContentType(coapContentFormat: contentFormat)?.coapContentFormat == contentFormat
     }
 

@@ -4,8 +4,8 @@ import Core
 import Messaging
 
 /// What a request names, and with which key.
-struct RequestTarget: Sendable, Equatable {
-    enum Resource: Sendable, Equatable {
+package struct RequestTarget: Sendable, Equatable {
+    package enum Resource: Sendable, Equatable {
         /// `/.well-known/core` (RFC 6690 section 4).
         case wellKnownCore
         /// For a GET a filter, which may have wildcards.
@@ -14,12 +14,12 @@ struct RequestTarget: Sendable, Equatable {
         case thing(ThingPath)
     }
 
-    let resource: Resource
+    package let resource: Resource
     /// `?auth=<key>`, as in Mainflux; never logged, and not repeated in an answer.
-    let key: String?
+    package let key: String?
 
     /// - Parameter isFilter: whether wildcards may be in the subtopic.
-    init(_ options: CoAPOptions, isFilter: Bool) throws(Refusal) {
+    package init(_ options: CoAPOptions, isFilter: Bool) throws(Refusal) {
         if options.path.count == 2, options.path[0].elementsEqual(".well-known".utf8),
             options.path[1].elementsEqual("core".utf8)
         {

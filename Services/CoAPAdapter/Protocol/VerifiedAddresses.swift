@@ -5,9 +5,9 @@ import Crypto
 /// request, as its address may be a victim's (RFC 9175 section 2.6).
 ///
 /// Bounded: the table keeps two halves and forgets the older when the younger is full, or after 150 s; forgotten addresses are asked again.
-struct VerifiedAddresses {
+package struct VerifiedAddresses {
     /// An answer may be so many times as long as the request.
-    static let factor = 3
+    package static let factor = 3
     private static let rotationNanoseconds: UInt64 = 150_000_000_000
     /// How long an Echo value is good for.
     private static let echoNanoseconds: UInt64 = 60_000_000_000
@@ -18,19 +18,19 @@ struct VerifiedAddresses {
     private var old: Set<PeerAddress> = []
     private var rotatedAt: UInt64 = 0
 
-    init(capacity: Int = 65_536) { halfCapacity = max(1, capacity / 2) }
+    package init(capacity: Int = 65_536) { halfCapacity = max(1, capacity / 2) }
 
-    var count: Int { young.count + old.count }
+    package var count: Int { young.count + old.count }
 
-    func contains(_ peer: PeerAddress) -> Bool { young.contains(peer) || old.contains(peer) }
+    package func contains(_ peer: PeerAddress) -> Bool { young.contains(peer) || old.contains(peer) }
 
-    mutating func insert(_ peer: PeerAddress, now: UInt64) {
+    package mutating func insert(_ peer: PeerAddress, now: UInt64) {
         expire(now)
         if young.count >= halfCapacity { rotate(now) }
         young.insert(peer)
     }
 
-    mutating func expire(_ now: UInt64) {
+    package mutating func expire(_ now: UInt64) {
         if rotatedAt &+ Self.rotationNanoseconds <= now { rotate(now) }
     }
 
@@ -43,13 +43,13 @@ struct VerifiedAddresses {
     // MARK: Echo (RFC 9175)
 
     /// A value that only who receives at that address can send back: the time, and a keyed hash of it and the address. 16 bytes.
-    func echo(for peer: PeerAddress, now: UInt64) -> [UInt8] {
+    package func echo(for peer: PeerAddress, now: UInt64) -> [UInt8] {
         let time = withUnsafeBytes(of: now.bigEndian) { Array($0) }
         return time + code(peer, time)
     }
 
     /// Whether a client has sent back what it was given.
-    func isGood(_ echo: [UInt8], of peer: PeerAddress, now: UInt64) -> Bool {
+    package func isGood(_ echo: [UInt8], of peer: PeerAddress, now: UInt64) -> Bool {
         guard echo.count == 16 else { return false }
         let time = Array(echo.prefix(8))
         let givenAt = time.reduce(0) { $0 << 8 | UInt64($1) }

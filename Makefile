@@ -39,11 +39,12 @@ bench: ## measure against peers and limits; writes Benchmarks/results/
 	@deploy/local/bench
 
 fuzz: ## ten million inputs into every decoder
-	@set -e; for product in fuzz bus mqtt-adapter; do $(SWIFT) build -c release --product $$product; done
+	@set -e; for product in fuzz bus mqtt-adapter coap-adapter; do $(SWIFT) build -c release --product $$product; done
 	@set -e; for target in senml-json senml-cbor senml-json-to-cbor senml-cbor-to-json raw-message path json mqtt mqtt-topics coap; do \
 		"$$($(SWIFT) build -c release --show-bin-path)/fuzz" $$target --iterations $(ITERATIONS); \
 	done
 	@"$$($(SWIFT) build -c release --show-bin-path)/fuzz" mqtt-session --iterations 50000
+	@"$$($(SWIFT) build -c release --show-bin-path)/fuzz" coap-session --iterations 50000
 
 format: ## rewrite the sources as CI wants them
 	@$(SWIFT) format --in-place --recursive Package.swift Shared Services Tests Benchmarks

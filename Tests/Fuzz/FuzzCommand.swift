@@ -3,17 +3,22 @@
 /// The command line, taken apart.
 enum FuzzCommand {
     case bench
-    /// Whole connections against the adapter's process.
-    case session(connections: Int, seed: UInt64)
+    /// Whole connections against an adapter's process.
+    case session(Session, iterations: Int, seed: UInt64)
     case fuzz(target: any FuzzTarget, iterations: Int, seed: UInt64, corpus: String?)
+
+    enum Session: String, CaseIterable {
+        case mqtt = "mqtt-session"
+        case coap = "coap-session"
+    }
 
     struct UsageError: Error, CustomStringConvertible {
         let problem: String
 
         var description: String {
-            let names = FuzzTargets.all.map(\.name).joined(separator: "|")
+            let names = (FuzzTargets.all.map(\.name) + Session.allCases.map(\.rawValue)).joined(separator: "|")
             return
-                "\(problem)\nusage: fuzz <\(names)|mqtt-session> [--iterations N] [--seed S] [--corpus DIRECTORY]\n       fuzz bench"
+                "\(problem)\nusage: fuzz <\(names)> [--iterations N] [--seed S] [--corpus DIRECTORY]\n       fuzz bench"
         }
     }
 
@@ -23,11 +28,8 @@ enum FuzzCommand {
             self = .bench
             return
         }
-        let isSession = name == "mqtt-session"
+        let session = Session(rawValue: name)
         let target = FuzzTargets.all.first { $0.name == name }
-        guard target != nil || isSession else {
-            throw UsageError(problem: "there is no target '\(name)'")
-        }
         var iterations = 1_000_000
         var seed: UInt64 = 1
         var corpus: String?
@@ -45,10 +47,12 @@ enum FuzzCommand {
             default: throw UsageError(problem: "there is no option '\(option)'")
             }
         }
-        guard let target else {
-            self = .session(connections: iterations, seed: seed)
-            return
+        if let session {
+            self = .session(session, iterations: iterations, seed: seed)
+        } else if let target {
+            self = .fuzz(target: target, iterations: iterations, seed: seed, corpus: corpus)
+        } else {
+            throw UsageError(problem: "there is no target '\(name)'")
         }
-        self = .fuzz(target: target, iterations: iterations, seed: seed, corpus: corpus)
     }
 }

@@ -11,7 +11,7 @@ struct EndpointConfiguration: Sendable {
     /// After this long without a message a peer is forgotten; of DTLS, its security association.
     var sessionTimeoutSeconds = 3_600
     /// Security associations that are being made.
-    var maximumHandshakes = 100
+    var maximumHandshakes = 1_000
     /// Requests under way; more are answered 5.03.
     var maximumExchanges = 16_384
     /// After this long without an answer a confirmable request is acknowledged, and answered separately (RFC 7252 section 5.2.2): before the client sends

@@ -9,7 +9,9 @@ protocol EndpointHandler: AnyObject {
     func received(_ request: CoAPRequest, _ exchange: ExchangeID)
 
     /// A request came again.
-    func receivedAgain()
+    ///
+    /// - Parameter isGood: whether it was answered as somebody's.
+    func receivedAgain(_ peer: PeerAddress, isGood: Bool)
 
     /// More requests are under way than there may be: this one is answered 5.03.
     func overloaded()
@@ -23,6 +25,12 @@ protocol EndpointHandler: AnyObject {
     /// The other side of a datagram's address answered ``EndpointLoop/ping(_:)``, or did not.
     func pinged(_ peer: PeerAddress)
     func pingFailed(_ peer: PeerAddress)
+
+    /// A network fills a socket's receive buffer, or begins handshakes that it does not end: for a while the kernel drops what comes from it.
+    func ignoring(_ network: PeerAddress.Network)
+
+    /// So many datagrams more were dropped by the kernel: of those, or because a receive buffer was full.
+    func kernelDropped(_ datagrams: UInt64)
 
     /// A handshake was refused here.
     func handshakeRefused(_ reason: String)

@@ -22,10 +22,14 @@ extension EndpointLoop {
             let address = coap_session_get_addr_remote(session)
         else { return }
         let peer = PeerAddress(address.pointee)
+        let type = coap_pdu_get_type(request)
+        // A request in an acknowledgement is none (RFC 7252 section 4.2), which the library passes over.
+        guard transport.isReliable || type == COAP_MESSAGE_CON || type == COAP_MESSAGE_NON else { return }
         guard handler.admits(peer, transport) else { return }
+        port(of: transport)?.saw(peer.network, now: Self.now())
         let sessionNumber = number(of: session)
         let messageID = UInt16(truncatingIfNeeded: coap_pdu_get_mid(request))
-        let isConfirmable = coap_pdu_get_type(request) == COAP_MESSAGE_CON
+        let isConfirmable = type == COAP_MESSAGE_CON
         let bytes = coap_pdu_get_token(request)
         guard let token = CoAPToken(UnsafeRawBufferPointer(start: bytes.s, count: bytes.length)) else { return }
         let exchange = ExchangeID(number: nextNumber())
@@ -36,12 +40,12 @@ extension EndpointLoop {
             switch memory.begin(found, exchange, now: Self.now()) {
             case .new: key = found
             case .pending(let first):
-                handler.receivedAgain()
+                handler.receivedAgain(peer, isGood: false)
                 // The acknowledgement that it had, if it had one, was lost.
                 if exchanges[first]?.isAcknowledged == true, isConfirmable { sendAcknowledgement(messageID, session) }
                 return
             case .answered(let answer):
-                handler.receivedAgain()
+                handler.receivedAgain(peer, isGood: answer.isGood)
                 repeatAnswer(answer, messageID, token, session)
                 return
             }
@@ -103,7 +107,10 @@ extension EndpointLoop {
 
     func happened(_ event: coap_event_t, _ session: OpaquePointer) {
         switch event {
-        case COAP_EVENT_DTLS_CONNECTED: secured(session)
+        case COAP_EVENT_SERVER_SESSION_NEW: handshakeBegan(session)
+        case COAP_EVENT_DTLS_CONNECTED:
+            handshakeEnded(session)
+            secured(session)
         case COAP_EVENT_DTLS_CLOSED, COAP_EVENT_TCP_CLOSED, COAP_EVENT_SESSION_CLOSED, COAP_EVENT_SESSION_FAILED,
             COAP_EVENT_SERVER_SESSION_DEL, COAP_EVENT_DTLS_ERROR:
             guard let known = coap_session_get_app_data(session) else { return }

@@ -157,7 +157,8 @@ extension EndpointLoop {
         else { return false }
         guard fill(message, response, token) else {
             coap_delete_pdu(message)
-            logger.error(
+            // The other side of a connection says how much it takes: that may be too little for anything.
+            logger.debug(
                 "a response does not fit into a message",
                 metadata: ["code": "\(response.code)", "bytes": "\(response.payload.readableBytes)"])
             return false

@@ -32,17 +32,22 @@ extension EndpointLoop {
             guard var address = listener.socketAddress else {
                 throw EndpointError("'\(listener.host)' is no IPv4 or IPv6 address")
             }
-            guard coap_new_endpoint(context, &address, listener.transport.libraryValue) != nil else {
+            guard let endpoint = coap_new_endpoint(context, &address, listener.transport.libraryValue) else {
                 let problem = String(cString: strerror(errno))
                 throw EndpointError(
                     "cannot listen on \(listener.host) port \(listener.port) (\(listener.transport.rawValue)): \(problem)"
                 )
             }
+            if listener.transport == .udp { coap_endpoint_set_default_mtu(endpoint, Self.maximumDatagramBytes) }
         }
+        findPorts()
     }
 
     /// Of a message over TCP or TLS: the largest payload, and room for options.
     private static let maximumMessageBytes = UInt32(Limits.payloadBytes + (8 << 10))
+
+    /// Of a datagram that is read. The library reads 1,472 bytes at the most and does not notice when there are more, so it must be told to refuse those.
+    private static let maximumDatagramBytes: UInt32 = 1_440
 
     /// One resource for every path; another for the path that the library would answer itself.
     private func addResources() throws(EndpointError) {

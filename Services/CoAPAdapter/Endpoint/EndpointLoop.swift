@@ -11,8 +11,8 @@ import NIOCore
 /// It waits on the library's own epoll descriptor, with the inbox's beside it. Requests are copied out of the library, which is told not to answer them
 /// itself; answers are messages of our own, so that an acknowledgement can wait for what it carries.
 final class EndpointLoop {
-    /// Events of one wait. The library reads one datagram for each.
-    private static let batch = 64
+    /// Events of one wait.
+    static let batch = 64
     private static let tickNanoseconds: UInt64 = 1_000_000_000
 
     let configuration: EndpointConfiguration
@@ -34,6 +34,11 @@ final class EndpointLoop {
     var memory: ExchangeMemory
     /// Confirmable requests in the order in which they came; those that are answered are passed over.
     var unacknowledged: Deque<(exchange: ExchangeID, dueAt: UInt64)> = []
+    /// The UDP sockets of plain CoAP and of DTLS.
+    var plainPort: GuardedPort?
+    var securePort: GuardedPort?
+    /// Handshakes that a network has begun and not ended.
+    var handshakes: AddressBuckets
     private var lastNumber: UInt64 = 0
     private var lastTick: UInt64 = 0
 
@@ -44,6 +49,9 @@ final class EndpointLoop {
         self.logger = logger
         memory = ExchangeMemory(
             maximumEntries: configuration.maximumRememberedMessages, maximumBytes: configuration.maximumRememberedBytes)
+        handshakes = AddressBuckets(
+            perSecond: Double(configuration.maximumHandshakes) / 4 / Self.handshakeSeconds,
+            burst: Double(configuration.maximumHandshakes) / 4)
         EndpointLibrary.start()
         guard let context = coap_new_context(nil) else { throw EndpointError("libcoap has no memory") }
         self.context = context
@@ -95,7 +103,7 @@ final class EndpointLoop {
         }
         // Arms the library's timer.
         _ = coap_io_process(context, UInt32.max)
-        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.batch)
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.batch + 2 * GuardedPort.maximumBurst)
         defer { events.deallocate() }
         while !inbox.isStopping {
             let count = Int(max(0, epoll_wait(descriptor, events, Int32(Self.batch), timeoutMilliseconds())))
@@ -108,7 +116,7 @@ final class EndpointLoop {
                     kept += 1
                 }
             }
-            if kept > 0 { coap_io_do_epoll(context, events, kept) }
+            if kept > 0 { process(events, kept) }
             for job in inbox.takeJobs() { job() }
             lookAtDeadlines(Self.now())
         }
@@ -119,6 +127,7 @@ final class EndpointLoop {
         var next = lastTick &+ Self.tickNanoseconds
         if let first = unacknowledged.first { next = min(next, first.dueAt) }
         if let deadline = handler?.deadline { next = min(next, deadline) }
+        for port in ports { if let deadline = port.deadline { next = min(next, deadline) } }
         guard next > now else { return 0 }
         // Rounded up, so that it is due when the wait is over.
         return Int32(clamping: (next - now) / 1_000_000 + 1)
@@ -133,9 +142,11 @@ final class EndpointLoop {
             unacknowledged.removeFirst()
         }
         if let deadline = handler?.deadline, deadline <= now { handler?.deadlineReached(now: now) }
+        for port in ports { if let deadline = port.deadline, deadline <= now { port.deadlineReached(now) } }
         guard lastTick &+ Self.tickNanoseconds <= now else { return }
         lastTick = now
         memory.expire(now)
+        for port in ports { handler?.kernelDropped(port.takeDropped()) }
         handler?.tick(now: now)
     }
 }

@@ -54,6 +54,8 @@ final class Gateway: EndpointHandler {
     var registrations: [Registration] = []
     var readsInFlight = 0
     var deadline: UInt64?
+    private var floodLoggedAt: UInt64?
+    private static let floodLogNanoseconds: UInt64 = 10_000_000_000
 
     init(_ loop: EndpointLoop, _ environment: Environment, _ settings: Settings, metrics: GatewayMetrics) {
         self.loop = loop
@@ -81,7 +83,10 @@ final class Gateway: EndpointHandler {
         }
     }
 
-    func receivedAgain() { metrics.retransmissions.increment() }
+    func receivedAgain(_ peer: PeerAddress, isGood: Bool) {
+        metrics.retransmissions.increment()
+        if isGood { vouched(for: peer) }
+    }
 
     func overloaded() {
         metrics.refused(Refusal.overloaded.reason)
@@ -91,6 +96,17 @@ final class Gateway: EndpointHandler {
     func observationEnded(_ observation: ObservationID, _ reason: ObservationEnd) { end(observation, reason.rawValue) }
 
     func mayNotifyAgain() { notifyWaiting(now: EndpointLoop.now()) }
+
+    func ignoring(_ network: PeerAddress.Network) {
+        metrics.ignored("flood")
+        let now = EndpointLoop.now()
+        // It may be told of many times a second.
+        guard floodLoggedAt.map({ now &- $0 >= Self.floodLogNanoseconds }) ?? true else { return }
+        floodLoggedAt = now
+        environment.logger.warning("an address sends too much and is not listened to", metadata: ["from": "\(network)"])
+    }
+
+    func kernelDropped(_ datagrams: UInt64) { metrics.kernelDrops.increment(by: datagrams) }
 
     func handshakeRefused(_ reason: String) { metrics.refused(reason) }
 
@@ -107,6 +123,9 @@ final class Gateway: EndpointHandler {
 
     private func route(_ request: CoAPRequest, _ exchange: ExchangeID) throws(Refusal) {
         if let number = request.options.malformed { throw .malformedOption(number) }
+        for block in [request.options.block1, request.options.block2] where block?.sizeExponent == CoAPBlock.bert {
+            guard request.transport.isReliable else { throw .reservedBlockSize }
+        }
         guard let method = request.method else { throw .methodNotAllowed }
         let target = try RequestTarget(request.options, isFilter: method == .get)
         switch (target.resource, method) {

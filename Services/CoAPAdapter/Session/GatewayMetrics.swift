@@ -23,6 +23,7 @@ final class GatewayMetrics {
     let notifications: Counter
     let confirmableNotifications: Counter
     let gaps: Counter
+    let kernelDrops: Counter
 
     init(registry: MetricsRegistry) {
         responses = registry.counter(
@@ -48,6 +49,11 @@ final class GatewayMetrics {
         observers = registry.gauge("martlet_coap_observers", help: "Observations of all clients.")
         gaps = registry.counter(
             "martlet_coap_gaps_total", help: "Messages that were missing in the stream that is followed.")
+        kernelDrops = registry.counter(
+            "martlet_coap_datagrams_dropped_total",
+            help:
+                "Datagrams that the kernel dropped: of addresses that are ignored, or because a receive buffer was full."
+        )
         payloadBytes = registry.counter(
             "martlet_coap_accepted_payload_bytes_total", help: "Payload bytes of accepted messages.")
         retransmissions = registry.counter(

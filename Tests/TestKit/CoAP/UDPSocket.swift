@@ -8,6 +8,8 @@ import Glibc
 public final class UDPSocket: @unchecked Sendable {
     /// The largest payload of a datagram over IPv4.
     public static let maximumBytes = 65_507
+    /// 127.0.0.1
+    public static let loopbackHost: UInt32 = 0x7F00_0001
 
     private let descriptor: Int32
     /// The own port.
@@ -15,14 +17,15 @@ public final class UDPSocket: @unchecked Sendable {
 
     /// - Parameters:
     ///   - peer: whom it is connected to: only their datagrams come in. nil: anybody's.
+    ///   - host: the own address, of 127.0.0.0/8: another one is another client's.
     ///   - localPort: 0: any that is free.
-    public init(to peer: Int? = nil, localPort: Int = 0) throws {
+    public init(to peer: Int? = nil, host: UInt32 = UDPSocket.loopbackHost, localPort: Int = 0) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError(call: "socket", code: errno) }
         self.descriptor = descriptor
         do {
-            try Self.call("bind", descriptor, localPort, Glibc.bind)
-            if let peer { try Self.call("connect", descriptor, peer, Glibc.connect) }
+            try Self.call("bind", descriptor, host, localPort, Glibc.bind)
+            if let peer { try Self.call("connect", descriptor, Self.loopbackHost, peer, Glibc.connect) }
             var address = sockaddr_in()
             var length = socklen_t(MemoryLayout<sockaddr_in>.size)
             let status = withUnsafeMutablePointer(to: &address) {
@@ -39,10 +42,10 @@ public final class UDPSocket: @unchecked Sendable {
     deinit { close(descriptor) }
 
     private static func call(
-        _ name: String, _ descriptor: Int32, _ port: Int,
+        _ name: String, _ descriptor: Int32, _ host: UInt32, _ port: Int,
         _ function: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) throws {
-        var address = loopback(port)
+        var address = address(host, port)
         let status = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 function(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -51,11 +54,11 @@ public final class UDPSocket: @unchecked Sendable {
         guard status == 0 else { throw SystemError(call: name, code: errno) }
     }
 
-    private static func loopback(_ port: Int) -> sockaddr_in {
+    private static func address(_ host: UInt32, _ port: Int) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
         return address
     }
 
@@ -64,7 +67,7 @@ public final class UDPSocket: @unchecked Sendable {
         for attempt in 0... {
             let count: Int
             if let port {
-                var address = Self.loopback(port)
+                var address = Self.address(Self.loopbackHost, port)
                 count = withUnsafePointer(to: &address) {
                     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                         sendto(

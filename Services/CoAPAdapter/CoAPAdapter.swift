@@ -106,6 +106,7 @@ public enum CoAPAdapter {
         settings.pace.spacingNanoseconds =
             UInt64(try configuration.required(CoAPAdapterKeys.confirmableSpacing)) * 1_000_000
         settings.pace.idleNanoseconds = UInt64(try configuration.required(CoAPAdapterKeys.idle)) * 1_000_000_000
+        settings.aliveNanoseconds = UInt64(try configuration.required(CoAPAdapterKeys.alive)) * 1_000_000_000
         return settings
     }
 

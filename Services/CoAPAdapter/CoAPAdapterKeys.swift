@@ -103,10 +103,16 @@ enum CoAPAdapterKeys {
         "observer.idle.seconds", default: 60, range: 1...86_400,
         help: "The first notification after this long without one is confirmable; RFC 7641 wants a day at most.")
 
+    static let alive = ConfigurationKey<Int>(
+        "observer.alive.seconds", default: 43_200, range: 1...86_400,
+        help:
+            "An observer of which nothing is published gets a confirmable notification after this long; RFC 7641 wants a day at most."
+    )
+
     static let all: [any ConfigurationDeclaration] = [
         StandardKeys.busSocket, StandardKeys.httpHost, httpPort, host, port, isPlain, tcpPort, isSecure, securePort,
         secureTCPPort, certificate, key, clientAuthority, maximumPayload, addressRate, verifiesAddresses,
         thingRate, domainRate, maximumSessions, sessionTimeout, maximumExchanges,
-        maximumObservers, observerRate, confirmableEvery, confirmableSpacing, idle,
+        maximumObservers, observerRate, confirmableEvery, confirmableSpacing, idle, alive,
     ]
 }

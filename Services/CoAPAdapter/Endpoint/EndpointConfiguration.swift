@@ -14,6 +14,13 @@ struct EndpointConfiguration: Sendable {
     var maximumHandshakes = 1_000
     /// Requests under way; more are answered 5.03.
     var maximumExchanges = 16_384
+    /// Bytes of them.
+    var maximumExchangeBytes = 128 << 20
+    /// Bytes of answers and notifications that connections have not said to have taken; whoever has the most of them is cut off when there are more.
+    var maximumUntakenBytes = 128 << 20
+    /// Connections over TCP and TLS, of all and of one network.
+    var maximumConnections = 4_096
+    var maximumConnectionsOfNetwork = 256
     /// After this long without an answer a confirmable request is acknowledged, and answered separately (RFC 7252 section 5.2.2): before the client sends
     /// it again (ACK_TIMEOUT, 2 s).
     var acknowledgeAfterNanoseconds: UInt64 = 1_000_000_000

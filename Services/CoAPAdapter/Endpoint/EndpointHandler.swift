@@ -13,6 +13,12 @@ protocol EndpointHandler: AnyObject {
     /// - Parameter isGood: whether it was answered as somebody's.
     func receivedAgain(_ peer: PeerAddress, isGood: Bool)
 
+    /// A request of a connection that does not read its answers is not looked at.
+    func ignored(_ reason: String)
+
+    /// A connection is ended from here.
+    func cutOff(_ reason: String)
+
     /// More requests are under way than there may be: this one is answered 5.03.
     func overloaded()
 

@@ -52,6 +52,14 @@ final class EndpointInbox: Sendable {
         }
     }
 
+    /// As ``perform(_:)``, with what the job returns; nil when the thread has ended.
+    func value<Value: Sendable>(_ job: @escaping @Sendable () -> Value) async -> Value? {
+        await withCheckedContinuation { continuation in
+            let isTaken = execute { continuation.resume(returning: job()) }
+            if !isTaken { continuation.resume(returning: nil) }
+        }
+    }
+
     func takeJobs() -> [Job] {
         state.withLock { state in
             defer { state.jobs = [] }

@@ -49,8 +49,7 @@ extension EndpointLoop {
 
     /// Somebody begins a handshake: those that are not ended must leave room for others'.
     func handshakeBegan(_ session: OpaquePointer) {
-        guard coap_session_get_proto(session) == COAP_PROTO_DTLS, let address = coap_session_get_addr_remote(session)
-        else { return }
+        guard let address = coap_session_get_addr_remote(session) else { return }
         let network = PeerAddress(address.pointee).network
         let now = Self.now()
         guard !handshakes.draw(network, now: now) else { return }

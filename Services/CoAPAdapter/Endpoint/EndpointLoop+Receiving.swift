@@ -28,6 +28,7 @@ extension EndpointLoop {
         guard handler.admits(peer, transport) else { return }
         port(of: transport)?.saw(peer.network, now: Self.now())
         let sessionNumber = number(of: session)
+        guard !transport.isReliable || hasRoom(sessionNumber) else { return handler.ignored("unread-answers") }
         let messageID = UInt16(truncatingIfNeeded: coap_pdu_get_mid(request))
         let isConfirmable = type == COAP_MESSAGE_CON
         let bytes = coap_pdu_get_token(request)
@@ -59,7 +60,9 @@ extension EndpointLoop {
             isConfirmable: isConfirmable, options: options, key: key,
             origin: ExchangeOrigin(
                 transport: transport, peer: peer, size: 4 + Int(token.count) + options.size + payloadBytes))
-        guard exchanges.count <= configuration.maximumExchanges else {
+        exchangeBytes += exchanges[exchange]?.origin.size ?? 0
+        guard exchanges.count <= configuration.maximumExchanges, exchangeBytes <= configuration.maximumExchangeBytes
+        else {
             handler.overloaded()
             return respond(exchange, Refusal.overloaded.response)
         }
@@ -107,7 +110,12 @@ extension EndpointLoop {
 
     func happened(_ event: coap_event_t, _ session: OpaquePointer) {
         switch event {
-        case COAP_EVENT_SERVER_SESSION_NEW: handshakeBegan(session)
+        case COAP_EVENT_SERVER_SESSION_NEW:
+            switch CoAPTransport(coap_session_get_proto(session)) {
+            case .dtls: handshakeBegan(session)
+            case .tcp, .tls: connected(session)
+            case .udp, nil: break
+            }
         case COAP_EVENT_DTLS_CONNECTED:
             handshakeEnded(session)
             secured(session)
@@ -116,7 +124,7 @@ extension EndpointLoop {
             guard let known = coap_session_get_app_data(session) else { return }
             let number = UInt64(UInt(bitPattern: known))
             closeObservations(ofSession: number, .disconnected)
-            untaken[number] = nil
+            disconnected(number)
             guard proofs.removeValue(forKey: number) != nil else { return }
             handler?.sessionEnded(number)
         default: break
@@ -126,7 +134,7 @@ extension EndpointLoop {
     /// A connection has taken everything that was sent before the ping (RFC 8323 section 5.4: pings and what comes before them stay in order).
     func ponged(_ session: OpaquePointer) {
         guard let known = coap_session_get_app_data(session),
-            untaken.removeValue(forKey: UInt64(UInt(bitPattern: known))) != nil
+            forgetUntaken(UInt64(UInt(bitPattern: known)))
         else { return }
         handler?.mayNotifyAgain()
     }
@@ -145,7 +153,11 @@ extension EndpointLoop {
         guard let token = CoAPToken(UnsafeRawBufferPointer(start: bytes.s, count: bytes.length)) else { return }
         let key = ObservationKey(session: UInt64(UInt(bitPattern: known)), token: token)
         guard let observation = observationsByToken[key] else { return }
+        guard reason == COAP_NACK_RST else {
+            // Nobody is there: neither for its other observations.
+            return closeObservations(ofSession: key.session, .timeout)
+        }
         closeObservation(observation)
-        handler?.observationEnded(observation, reason == COAP_NACK_RST ? .reset : .timeout)
+        handler?.observationEnded(observation, .reset)
     }
 }

@@ -9,6 +9,7 @@ extension EndpointLoop {
     func respond(_ id: ExchangeID, _ response: CoAPResponse) {
         guard let exchange = exchanges.removeValue(forKey: id) else { return }
         defer { coap_session_release(exchange.session) }
+        exchangeBytes -= exchange.origin.size
         let isWanted = !exchange.options.suppresses(response.code)
         guard let key = exchange.key else {
             // Over a reliable transport types and message identifiers mean nothing.
@@ -81,20 +82,11 @@ extension EndpointLoop {
         return observationsByToken[ObservationKey(session: number(of: exchange.session), token: exchange.token)]
     }
 
-    /// After so many bytes a connection is asked, by a ping, whether it has taken them; before it has answered it is sent no more than twice as much.
-    private static let windowBytes = 256 << 10
-
     /// Sends a notification.
     @discardableResult
     func notify(_ id: ObservationID, _ response: CoAPResponse, isConfirmable: Bool) -> Notified {
         guard let observation = observations[id] else { return .gone }
-        if observation.transport.isReliable {
-            let before = untaken[observation.sessionNumber] ?? 0
-            guard before < 2 * Self.windowBytes else { return .notNow }
-            let after = before + response.size
-            untaken[observation.sessionNumber] = after
-            if before < Self.windowBytes, after >= Self.windowBytes { coap_session_send_ping(observation.session) }
-        }
+        guard !observation.transport.isReliable || hasRoom(observation.sessionNumber) else { return .notNow }
         let type = isConfirmable && !observation.transport.isReliable ? COAP_MESSAGE_CON : COAP_MESSAGE_NON
         let isSent = send(
             response, type, observation.transport.isReliable ? 0 : nil, observation.token, observation.session)
@@ -163,7 +155,12 @@ extension EndpointLoop {
                 metadata: ["code": "\(response.code)", "bytes": "\(response.payload.readableBytes)"])
             return false
         }
-        return coap_send(session, message) != COAP_INVALID_MID
+        let isSent = coap_send(session, message) != COAP_INVALID_MID
+        // Over a reliable transport messages have no identifiers.
+        if isSent, messageID == 0, CoAPTransport(coap_session_get_proto(session))?.isReliable == true {
+            noteSent(response.size, session)
+        }
+        return isSent
     }
 
     private func fill(_ message: OpaquePointer, _ response: CoAPResponse, _ token: CoAPToken) -> Bool {

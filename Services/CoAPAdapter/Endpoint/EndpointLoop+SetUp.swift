@@ -22,6 +22,10 @@ extension EndpointLoop {
             guard let session, let sent else { return }
             EndpointLoop.of(session)?.notAcknowledged(sent, reason, session)
         }
+        coap_register_ping_handler(context) { session, _, _ in
+            guard let session else { return }
+            EndpointLoop.of(session)?.wasPinged(session)
+        }
         coap_register_pong_handler(context) { session, _, _ in
             guard let session else { return }
             EndpointLoop.of(session)?.ponged(session)

@@ -25,8 +25,14 @@ final class EndpointLoop {
     var observations: [ObservationID: Observation] = [:]
     var observationsByToken: [ObservationKey: ObservationID] = [:]
     var observationsBySession: [UInt64: Set<ObservationID>] = [:]
-    /// Bytes of notifications to a connection that it has not said to have taken. The library keeps what a socket does not take, without a limit.
-    var untaken: [UInt64: Int] = [:]
+    /// What was sent to a connection that it has not said to have taken. The library keeps what a socket does not take, without a limit.
+    var untaken: [UInt64: Untaken] = [:]
+    var untakenBytes = 0
+    /// Connections that are ended when the library is done with what it is at. Each is referenced.
+    var condemned: [OpaquePointer] = []
+    var connections: [UInt64: PeerAddress.Network] = [:]
+    var connectionsByNetwork: [PeerAddress.Network: Int] = [:]
+    var exchangeBytes = 0
     /// What was shown in the handshake of a session.
     var proofs: [UInt64: SecureProof] = [:]
     var resumed = ResumedSessions()
@@ -67,6 +73,7 @@ final class EndpointLoop {
     func close() {
         for observation in observations.values { coap_session_release(observation.session) }
         for exchange in exchanges.values { coap_session_release(exchange.session) }
+        for session in condemned { coap_session_release(session) }
         observations = [:]
         observationsByToken = [:]
         observationsBySession = [:]
@@ -118,6 +125,7 @@ final class EndpointLoop {
             }
             if kept > 0 { process(events, kept) }
             for job in inbox.takeJobs() { job() }
+            endCondemned()
             lookAtDeadlines(Self.now())
         }
     }

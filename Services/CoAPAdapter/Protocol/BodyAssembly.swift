@@ -24,11 +24,21 @@ package struct BodyAssembly {
             contentFormat = request.options.contentFormat
             accept = request.options.accept
         }
+
+        /// What it takes in memory, about; a path over TCP may be as long as a message.
+        var bytes: Int { (path + query).reduce(512) { $0 + 48 + $1.count } }
+
+        fileprivate var owner: Owner { Owner(peer: peer, session: session) }
+    }
+
+    fileprivate struct Owner: Hashable {
+        let peer: PeerAddress
+        let session: UInt64
     }
 
     package struct Limits: Sendable, Equatable {
         package var maximumBody = 1 << 20
-        /// Of all bodies that are not complete.
+        /// Of all bodies that are not complete, and of what else is kept of them.
         package var maximumBytes = 64 << 20
         package var maximumBodiesOfPeer = 4
         package var timeoutNanoseconds: UInt64 = 60_000_000_000
@@ -45,6 +55,7 @@ package struct BodyAssembly {
 
     private let limits: Limits
     private var bodies: [Key: Body] = [:]
+    private var countByOwner: [Owner: Int] = [:]
     package private(set) var heldBytes = 0
     /// Bodies that were given up because no further block came.
     package private(set) var abandoned: UInt64 = 0
@@ -94,6 +105,10 @@ package struct BodyAssembly {
                 largestBody: limits.maximumBody)
         }
         try makeRoom(payload.readableBytes, key)
+        if bodies[key] == nil {
+            countByOwner[key.owner, default: 0] += 1
+            heldBytes += key.bytes
+        }
         var body = bodies.removeValue(forKey: key) ?? Body(bytes: ByteBuffer(), lastOffset: 0, touchedAt: now)
         body.bytes.writeImmutableBuffer(payload)
         body.lastOffset = block.offset
@@ -104,8 +119,9 @@ package struct BodyAssembly {
 
     private func makeRoom(_ bytes: Int, _ key: Key) throws(Refusal) {
         let isNew = bodies[key] == nil
-        let ofPeer = isNew ? bodies.keys.filter { $0.peer == key.peer && $0.session == key.session }.count : 0
-        guard heldBytes + bytes <= limits.maximumBytes, ofPeer < limits.maximumBodiesOfPeer else {
+        let ofPeer = isNew ? countByOwner[key.owner] ?? 0 : 0
+        let more = bytes + (isNew ? key.bytes : 0)
+        guard heldBytes + more <= limits.maximumBytes, ofPeer < limits.maximumBodiesOfPeer else {
             throw Refusal(
                 .serviceUnavailable, reason: "bodies-maximum",
                 "More bodies are under way in blocks than this server may hold.", retryAfterSeconds: 5)
@@ -115,7 +131,9 @@ package struct BodyAssembly {
     /// Takes out a body whose last block has come.
     package mutating func take(_ key: Key) -> ByteBuffer? {
         guard let body = bodies.removeValue(forKey: key) else { return nil }
-        heldBytes -= body.bytes.readableBytes
+        heldBytes -= body.bytes.readableBytes + key.bytes
+        let left = (countByOwner[key.owner] ?? 1) - 1
+        countByOwner[key.owner] = left > 0 ? left : nil
         return body.bytes
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Crypto
+import DequeModule
 import NIOCore
 
 /// What a GET is answered with, as a whole.
@@ -28,7 +29,7 @@ package struct BodySlices {
     private struct Entry {
         let content: Content
         let eTag: [UInt8]
-        var number: UInt64
+        let number: UInt64
         let expiresAt: UInt64
     }
 
@@ -36,6 +37,8 @@ package struct BodySlices {
 
     private let maximumBytes: Int
     private var entries: [BodyAssembly.Key: Entry] = [:]
+    /// In the order of their beginning; one of another number is of an entry that another has taken the place of.
+    private var order: Deque<(key: BodyAssembly.Key, number: UInt64)> = []
     package private(set) var heldBytes = 0
     private var lastNumber: UInt64 = 0
 
@@ -74,7 +77,13 @@ package struct BodySlices {
     }
 
     package mutating func expire(_ now: UInt64) {
-        for (key, entry) in entries where entry.expiresAt <= now { remove(key) }
+        while let oldest = order.first {
+            let entry = entries[oldest.key]
+            let isCurrent = entry?.number == oldest.number
+            guard !isCurrent || (entry?.expiresAt ?? 0) <= now else { return }
+            order.removeFirst()
+            if isCurrent { remove(oldest.key) }
+        }
     }
 
     private static func exponent(fitting room: Int) -> UInt8 {
@@ -90,7 +99,8 @@ package struct BodySlices {
             throw Refusal(.badRequest, reason: "block-range", "There is no such block of this resource.")
         }
         var response = CoAPResponse(.content)
-        response.payload = payload
+        // Its own bytes: the answer is remembered longer than the content.
+        response.payload = ByteBuffer(bytes: payload.readableBytesView)
         response.contentFormat = content.contentFormat
         response.eTag = eTag
         response.block2 = CoAPBlock(
@@ -102,19 +112,19 @@ package struct BodySlices {
 
     private mutating func keep(_ content: Content, _ eTag: [UInt8], _ key: BodyAssembly.Key, now: UInt64) {
         remove(key)
-        guard content.payload.readableBytes <= maximumBytes else { return }
-        while heldBytes + content.payload.readableBytes > maximumBytes,
-            let oldest = entries.min(by: { $0.value.number < $1.value.number })?.key
-        {
-            remove(oldest)
+        let bytes = content.payload.readableBytes + key.bytes
+        guard bytes <= maximumBytes else { return }
+        while heldBytes + bytes > maximumBytes, let oldest = order.popFirst() {
+            if entries[oldest.key]?.number == oldest.number { remove(oldest.key) }
         }
         lastNumber &+= 1
         entries[key] = Entry(
             content: content, eTag: eTag, number: lastNumber, expiresAt: now &+ Self.lifetimeNanoseconds)
-        heldBytes += content.payload.readableBytes
+        order.append((key, lastNumber))
+        heldBytes += bytes
     }
 
     private mutating func remove(_ key: BodyAssembly.Key) {
-        if let entry = entries.removeValue(forKey: key) { heldBytes -= entry.content.payload.readableBytes }
+        if let entry = entries.removeValue(forKey: key) { heldBytes -= entry.content.payload.readableBytes + key.bytes }
     }
 }

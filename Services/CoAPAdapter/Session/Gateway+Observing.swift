@@ -72,11 +72,11 @@ extension Gateway {
             Observer(
                 id: id, peer: request.peer, key: BodyAssembly.Key(request),
                 channel: grant.channel,
-                filter: SubtopicFilter(registration.path), contentFormat: request.options.accept,
+                path: registration.path, contentFormat: request.options.accept,
                 from: position, watch: watch, isVerified: isVerified,
                 pace: ObservationPace(settings.pace, now: EndpointLoop.now())))
         metrics.observers.set(Double(observers.count))
-        lastContent(registration.path, grant, request.options.accept) { [self] result in
+        lastContent(registration.path, grant.channel, request.options.accept) { [self] result in
             answer(registration, id, try? result.get(), position)
         }
     }
@@ -98,7 +98,7 @@ extension Gateway {
         }
         observer.isAnswered = true
         observers.update(observer)
-        notifyWaiting(now: EndpointLoop.now())
+        notifyWaiting(id, now: EndpointLoop.now())
     }
 
     /// Seconds: a value is the newest until another comes, of which the observer is told; a day is what RFC 7641 section 4.5 has for a sign of life.
@@ -113,6 +113,38 @@ extension Gateway {
 
     /// The value of the Observe option: the number in the stream, of which 24 bits are compared (RFC 7641 section 3.4).
     static func observeValue(_ sequence: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: sequence & 0xFF_FFFF) }
+
+    // MARK: Signs of life
+
+    /// Questions for last values that signs of life may ask at once.
+    private static let maximumSigns = 100
+
+    /// Sends those a confirmable notification who have had none for long, so that they know that they are still observing, and the server that they are there
+    /// (RFC 7641 section 4.5).
+    func showLife(_ now: UInt64) {
+        let due = observers.all.lazy.filter { [settings] observer in
+            !observer.isHeld && observer.pace.isSilent(for: settings.aliveNanoseconds, now: now)
+        }
+        for observer in due.prefix(Self.maximumSigns) {
+            // Not again while its value is asked for.
+            var asked = observer
+            asked.pace.showedLife(now: now)
+            observers.update(asked)
+            lastContent(observer.path, observer.channel, observer.contentFormat) { [self] result in
+                showLife(to: observer.id, try? result.get())
+            }
+        }
+    }
+
+    private func showLife(to id: ObservationID, _ content: Content?) {
+        // What came meanwhile is a sign, too.
+        guard let observer = observers[id], observers.waiting[id] == nil, let position = feed.position else { return }
+        let now = EndpointLoop.now()
+        var response = content.flatMap { notification($0, observer, now) } ?? CoAPResponse(.content)
+        response.observe = Self.observeValue(position)
+        response.maxAge = Self.observedMaxAge
+        if loop.notify(id, response, isConfirmable: true) == .sent { metrics.confirmableNotifications.increment() }
+    }
 
     // MARK: The end
 

@@ -37,7 +37,10 @@ extension Gateway {
     }
 
     private func mayObserve(_ peer: PeerAddress) -> Bool {
-        guard observers.count < settings.maximumObservers, observers.count(of: peer) < settings.maximumObserversOfPeer
+        // Those that wait for the stream count, too.
+        let ofPeer = observers.count(of: peer) + registrations.count { $0.request.peer == peer }
+        guard observers.count + registrations.count < settings.maximumObservers,
+            ofPeer < settings.maximumObserversOfPeer
         else {
             metrics.ignored("observers-maximum")
             return false
@@ -58,7 +61,7 @@ extension Gateway {
         } catch {
             return refuse(exchange, error)
         }
-        lastContent(path, grant, request.options.accept) { [self] result in
+        lastContent(path, grant.channel, request.options.accept) { [self] result in
             switch result {
             case .success(let content?): respond(exchange, content, to: request, observe: nil)
             case .success(nil): refuse(exchange, .nothingStored)
@@ -69,18 +72,18 @@ extension Gateway {
 
     /// What was stored last under the path, in the form that is wanted.
     func lastContent(
-        _ path: MessagePath, _ grant: Grant, _ accept: UInt16?,
+        _ path: MessagePath, _ channel: ChannelID, _ accept: UInt16?,
         completion: @escaping (Result<Content?, Refusal>) -> Void
     ) {
         guard case .exactly(let subtopic) = SubtopicFilter(path) else {
             guard path.subtopic.isEmpty else { return completion(.failure(Refusal(PathError.wildcard))) }
-            return lastContent(of: nil, grant, accept, completion)
+            return lastContent(of: nil, channel, accept, completion)
         }
-        lastContent(of: subtopic, grant, accept, completion)
+        lastContent(of: subtopic, channel, accept, completion)
     }
 
     private func lastContent(
-        of subtopic: String?, _ grant: Grant, _ accept: UInt16?,
+        of subtopic: String?, _ channel: ChannelID, _ accept: UInt16?,
         _ completion: @escaping (Result<Content?, Refusal>) -> Void
     ) {
         guard readsInFlight < settings.maximumReads else { return completion(.failure(.overloaded)) }
@@ -92,7 +95,7 @@ extension Gateway {
         Task {
             let result: Result<LastMessage?, ServiceError>
             do throws(ServiceError) {
-                result = .success(try await reader.lastMessage(channel: grant.channel, subtopic: subtopic))
+                result = .success(try await reader.lastMessage(channel: channel, subtopic: subtopic))
             } catch {
                 result = .failure(error)
             }

@@ -26,6 +26,8 @@ final class Gateway: EndpointHandler {
         /// Observations of all clients, and of one address and port; beyond, a GET is answered as if it had no Observe option (RFC 7641 section 4.1).
         var maximumObservers = 10_000
         var maximumObserversOfPeer = 100
+        /// After so long without a notification an observer gets one that it has to acknowledge (RFC 7641 section 4.5).
+        var aliveNanoseconds: UInt64 = 43_200_000_000_000
         var bodies = BodyAssembly.Limits()
         /// Of bodies that are fetched in blocks.
         var maximumSliceBytes = 16 << 20
@@ -52,8 +54,12 @@ final class Gateway: EndpointHandler {
     var proven: [UInt64: ProvenSession] = [:]
     var observers = ObserverTable()
     var registrations: [Registration] = []
+    /// Whom the message that is being delivered is for, but those who have had it.
+    var delivering: ArraySlice<ObservationID> = []
     var readsInFlight = 0
-    var deadline: UInt64?
+    /// When those are looked at whose messages wait, and those who have not answered a ping.
+    var notifyDeadline: UInt64?
+    var pingDeadline: UInt64?
     private var floodLoggedAt: UInt64?
     private static let floodLogNanoseconds: UInt64 = 10_000_000_000
 
@@ -88,6 +94,10 @@ final class Gateway: EndpointHandler {
         if isGood { vouched(for: peer) }
     }
 
+    func ignored(_ reason: String) { metrics.ignored(reason) }
+
+    func cutOff(_ reason: String) { metrics.cutOff(reason) }
+
     func overloaded() {
         metrics.refused(Refusal.overloaded.reason)
         metrics.responded(Refusal.overloaded.code)
@@ -110,10 +120,21 @@ final class Gateway: EndpointHandler {
 
     func handshakeRefused(_ reason: String) { metrics.refused(reason) }
 
-    func deadlineReached(now: UInt64) { notifyWaiting(now: now) }
+    var deadline: UInt64? {
+        switch (notifyDeadline, pingDeadline) {
+        case (let notify?, let ping?): min(notify, ping)
+        case (let notify, let ping): notify ?? ping
+        }
+    }
+
+    func deadlineReached(now: UInt64) {
+        if let notifyDeadline, notifyDeadline <= now { notifyWaiting(now: now) }
+        if let pingDeadline, pingDeadline <= now { pingAgain(now) }
+    }
 
     func tick(now: UInt64) {
         bodies.expire(now)
+        showLife(now)
         slices.expire(now)
         lookAtChecks(now)
         metrics.heldBytes.set(Double(bodies.heldBytes + slices.heldBytes))

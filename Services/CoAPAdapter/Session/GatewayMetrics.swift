@@ -10,6 +10,7 @@ final class GatewayMetrics {
     private var refusalsByReason: [String: Counter] = [:]
     private let drops: LabelledMetric<Counter>
     private let ends: LabelledMetric<Counter>
+    private let cuts: LabelledMetric<Counter>
     private var ignoredByReason: [String: Counter] = [:]
     private var dropsByReason: [String: Counter] = [:]
     private let requestsByTransport: [CoAPTransport: Counter]
@@ -39,6 +40,10 @@ final class GatewayMetrics {
             uniqueKeysWithValues: CoAPTransport.allCases.map { ($0, requests.with($0.rawValue)) })
         drops = registry.counter(
             "martlet_coap_dropped_total", help: "Messages that an observer was not notified of, by reason.",
+            labels: ["reason"])
+        cuts = registry.counter(
+            "martlet_coap_connections_cut_off_total",
+            help: "Connections over TCP and TLS that were ended here, by reason.",
             labels: ["reason"])
         ends = registry.counter(
             "martlet_coap_observations_ended_total", help: "Observations that ended, by reason.", labels: ["reason"])
@@ -97,6 +102,8 @@ final class GatewayMetrics {
         dropsByReason[reason] = counter
         counter.increment()
     }
+
+    func cutOff(_ reason: String) { cuts.with(reason).increment() }
 
     func observationEnded(_ reason: String) { ends.with(reason).increment() }
 }

@@ -63,6 +63,13 @@ private struct GatewayEvents: MessageFeed.Events {
     }
 
     func deliver(_ batch: MessageFeed.Batch) async {
-        await inbox.perform { [gateway] in gateway.value.deliver(batch) }
+        var next = 0
+        repeat {
+            let from = next
+            guard let reached = await inbox.value({ [gateway] in gateway.value.deliver(batch, from: from) }) else {
+                return
+            }
+            next = reached
+        } while next < batch.messages.count
     }
 }

@@ -88,6 +88,9 @@ final class MessageFeed: Service, CustomStringConvertible {
         }
     }
 
+    /// Everything up to here has been looked at; nil: the stream is not followed.
+    var position: UInt64? { state.withLock { $0.position } }
+
     private var events: (any Events)? { state.withLock { $0.events } }
 
     /// Runs as long as anybody observes.

@@ -24,6 +24,7 @@ struct ObservedMessage: Sendable {
         self.channel = channel
         subtopic = view.subtopic
         contentType = view.contentType
-        payload = view.payload
+        // Its own bytes: what an observer waits for must not keep all of the bus's answer.
+        payload = ByteBuffer(bytes: view.payload.readableBytesView)
     }
 }

@@ -10,6 +10,7 @@ struct Observer {
     /// Of its registration: by which it fetches the blocks of a notification.
     let key: BodyAssembly.Key
     let channel: ChannelID
+    let path: MessagePath
     let filter: SubtopicFilter
     /// The Content-Format of all its notifications (RFC 7641 section 4.2): what was accepted, else that of the first.
     var contentFormat: UInt16?
@@ -24,6 +25,23 @@ struct Observer {
     /// Whether the newest message waits, whatever the pace.
     var isHeld: Bool { !isVerified || !isAnswered }
     var pace: ObservationPace
+
+    init(
+        id: ObservationID, peer: PeerAddress, key: BodyAssembly.Key, channel: ChannelID, path: MessagePath,
+        contentFormat: UInt16?, from: UInt64, watch: LiveSession, isVerified: Bool, pace: ObservationPace
+    ) {
+        self.id = id
+        self.peer = peer
+        self.key = key
+        self.channel = channel
+        self.path = path
+        filter = SubtopicFilter(path)
+        self.contentFormat = contentFormat
+        self.from = from
+        self.watch = watch
+        self.isVerified = isVerified
+        self.pace = pace
+    }
 }
 
 /// When a notification may go, and which of them are confirmable.
@@ -43,7 +61,7 @@ struct ObservationPace {
     private let policy: Policy
     private var sinceConfirmable = 0
     private var confirmedAt: UInt64?
-    private var sentAt: UInt64 = 0
+    private var sentAt: UInt64
     private var tokens: Double
     private var filledAt: UInt64
 
@@ -51,6 +69,17 @@ struct ObservationPace {
         self.policy = policy
         tokens = policy.perSecond
         filledAt = now
+        sentAt = now
+    }
+
+    /// Whether there was no notification for so long.
+    func isSilent(for nanoseconds: UInt64, now: UInt64) -> Bool { now &- sentAt >= nanoseconds }
+
+    /// A confirmable notification goes beside the others.
+    mutating func showedLife(now: UInt64) {
+        sentAt = now
+        confirmedAt = now
+        sinceConfirmable = 0
     }
 
     /// Draws on the allowance.

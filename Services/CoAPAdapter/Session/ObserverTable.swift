@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Core
 import Messaging
+import NIOCore
 
 /// The observers of this process, by their observation and by their channel.
 struct ObserverTable {
@@ -8,7 +9,12 @@ struct ObserverTable {
     private var byChannel: [ChannelID: Set<ObservationID>] = [:]
     private var byPeer: [PeerAddress: Set<ObservationID>] = [:]
     /// The newest message of those who have to wait for their turn: one each.
-    var waiting: [ObservationID: ObservedMessage] = [:]
+    private(set) var waiting: [ObservationID: ObservedMessage] = [:]
+    /// Of the payloads that wait, each counted as often as it does.
+    private(set) var waitingBytes = 0
+    private let maximumWaitingBytes: Int
+
+    init(maximumWaitingBytes: Int = 64 << 20) { self.maximumWaitingBytes = maximumWaitingBytes }
 
     var count: Int { observers.count }
 
@@ -31,12 +37,36 @@ struct ObserverTable {
     @discardableResult
     mutating func remove(_ id: ObservationID) -> Observer? {
         guard let observer = observers.removeValue(forKey: id) else { return nil }
-        waiting[id] = nil
+        takeWaiting(id)
         byChannel[observer.channel]?.remove(id)
         if byChannel[observer.channel]?.isEmpty == true { byChannel[observer.channel] = nil }
         byPeer[observer.peer]?.remove(id)
         if byPeer[observer.peer]?.isEmpty == true { byPeer[observer.peer] = nil }
         return observer
+    }
+
+    enum Waiting: Equatable {
+        case waits
+        /// One that waited has lost its place to it.
+        case replaced
+        /// There is no room for it, nor for what waited before.
+        case refused
+    }
+
+    /// Keeps a message for an observer, in the place of one that waited.
+    mutating func wait(_ message: ObservedMessage, _ id: ObservationID) -> Waiting {
+        let hadOne = takeWaiting(id) != nil
+        guard waitingBytes + message.payload.readableBytes <= maximumWaitingBytes else { return .refused }
+        waitingBytes += message.payload.readableBytes
+        waiting[id] = message
+        return hadOne ? .replaced : .waits
+    }
+
+    @discardableResult
+    mutating func takeWaiting(_ id: ObservationID) -> ObservedMessage? {
+        guard let message = waiting.removeValue(forKey: id) else { return nil }
+        waitingBytes -= message.payload.readableBytes
+        return message
     }
 
     /// Those that a message is for.

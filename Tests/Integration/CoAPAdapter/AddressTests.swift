@@ -23,6 +23,23 @@ struct AddressTests {
         }
     }
 
+    @Test("Who passes over a ping is pinged again, so soon that the answer is still in the acknowledgement")
+    func secondPing() async throws {
+        try await withCoAP { stack in
+            let client = try CoAPClient(port: stack.port, answersPings: false)
+            try await stack.publish(String(repeating: "long", count: 250), "a")
+            let request = stack.get(["a"])
+            let first = try await client.exchange(request)
+            let second = try #require(try await client.receive())
+            #expect(second.kind == .confirmable && second.code == 0 && second.identifier != first.identifier)
+            client.send(second.reset)
+            let answer = try #require(try await client.receive())
+            #expect(answer.kind == .acknowledgement)
+            #expect(answer.codeText == "2.05")
+            #expect(answer.identifier == request.identifier)
+        }
+    }
+
     @Test("To who answers no pings, an Echo option is sent, and with that its answer comes (RFC 9175)")
     func echo() async throws {
         try await withCoAP { stack in

@@ -80,6 +80,13 @@ struct CoAPMessage: Sendable {
         return bytes
     }
 
+    /// The same over TCP, without type and identifier (RFC 8323 section 3.2).
+    var frame: [UInt8] {
+        let rest = bytes.dropFirst(4 + token.count)
+        let (length, lengthBytes) = Self.nibble(rest.count)
+        return [length << 4 | UInt8(token.count)] + lengthBytes + [code] + token + rest
+    }
+
     private static func nibble(_ value: Int) -> (UInt8, [UInt8]) {
         switch value {
         case ..<13: (UInt8(value), [])

@@ -28,7 +28,8 @@ import Testing
     @Test("Held bytes are bounded for all, bodies for one peer, and what waits too long is given up")
     func bounds() throws {
         var limits = BodyAssembly.Limits()
-        limits.maximumBytes = 100
+        let each = 32 + key().bytes
+        limits.maximumBytes = 3 * each + 4
         limits.maximumBodiesOfPeer = 2
         limits.timeoutNanoseconds = 10
         var bodies = BodyAssembly(limits)
@@ -46,9 +47,9 @@ import Testing
         #expect(add(key(path: "c"), 5) == "bodies-maximum")
         #expect(add(key(2), 5) == nil)
         #expect(add(key(3), 5) == "bodies-maximum")
-        #expect(bodies.heldBytes == 96)
+        #expect(bodies.heldBytes == 3 * each)
         bodies.expire(10)
-        #expect(bodies.heldBytes == 64)
+        #expect(bodies.heldBytes == 2 * each)
         #expect(bodies.abandoned == 1)
         #expect(add(key(3), 11) == nil)
         bodies.expire(100)
@@ -92,7 +93,7 @@ import Testing
                     ? CoAPBlock(number: answered.number + 1, isMore: false, sizeExponent: exponent) : nil
             }
             #expect(body == content.payload)
-            #expect(slices.heldBytes == 2_500)
+            #expect(slices.heldBytes == 2_500 + key().bytes)
             slices.expire(100_000_000_000)
             #expect(slices.heldBytes == 0)
         }
@@ -109,5 +110,62 @@ import Testing
                 _ = try slices.begin(
                     content, key(), CoAPBlock(number: 3, isMore: false, sizeExponent: 6), room: 1_024, now: 0)
             }?.reason == "block-range")
+    }
+}
+
+@Suite struct BodyLimitTests {
+    private func key(_ number: Int, path: Int = 10) -> BodyAssembly.Key {
+        var options = CoAPOptions()
+        options.path = [[UInt8](repeating: 0x61, count: path)]
+        return BodyAssembly.Key(
+            CoAPRequest(
+                method: .post, transport: .udp, peer: PeerAddress(ipv4: UInt32(number), port: 1), session: 0,
+                isConfirmable: true, messageID: 1, token: .empty, options: options, payload: ByteBuffer()))
+    }
+
+    @Test("What is kept of small bodies besides their bytes counts, too")
+    func smallBodies() throws {
+        var limits = BodyAssembly.Limits()
+        limits.maximumBytes = 100_000
+        var bodies = BodyAssembly(limits)
+        let block = CoAPBlock(number: 0, isMore: true, sizeExponent: 0)
+        var count = 0
+        while count < 10_000,
+            (try? bodies.add(
+                ByteBuffer(repeating: 1, count: 16), block, size: nil, to: key(count), isReliable: false, now: 1))
+                != nil
+        {
+            count += 1
+        }
+        #expect((50..<250).contains(count))
+        #expect(bodies.count == count)
+        for number in 0..<count { _ = bodies.take(key(number)) }
+        #expect(bodies.heldBytes == 0)
+        // A path as long as a message leaves room for less.
+        #expect(throws: Refusal.self) {
+            try bodies.add(
+                ByteBuffer(repeating: 1, count: 16), block, size: nil, to: key(0, path: 200_000), isReliable: true,
+                now: 1)
+        }
+        #expect(bodies.heldBytes == 0)
+    }
+
+    @Test("Slices are bytes of their own, and those of many small contents are bounded")
+    func slices() throws {
+        var slices = BodySlices(maximumBytes: 100_000)
+        let large = Content(payload: ByteBuffer(repeating: 1, count: 90_000), contentFormat: nil)
+        let first = try slices.begin(large, key(0), nil, room: 1_024, now: 1)
+        #expect(first.payload.readableBytes == 1_024)
+        #expect(first.payload.storageCapacity <= 2_048)
+        let small = Content(payload: ByteBuffer(repeating: 1, count: 32), contentFormat: nil)
+        let block = CoAPBlock(number: 0, isMore: false, sizeExponent: 0)
+        for number in 1..<1_000 { _ = try slices.begin(small, key(number), block, room: 1_024, now: 1) }
+        #expect(slices.heldBytes <= 100_000)
+        let next = CoAPBlock(number: 1, isMore: false, sizeExponent: 0)
+        let kept = try (1..<1_000).count { try slices.next(key($0), next, now: 2) != nil }
+        #expect((50..<250).contains(kept))
+        #expect(try slices.next(key(999), next, now: 2) != nil)
+        slices.expire(1 << 60)
+        #expect(slices.heldBytes == 0)
     }
 }

@@ -121,6 +121,7 @@ let package = Package(
         .systemLibrary(
             name: "CCoAP", path: "Shared/C/CCoAP", pkgConfig: "libcoap-3-openssl",
             providers: [.apt(["libcoap3-dev", "libssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", path: "Shared/C/COpenSSL", providers: [.apt(["libssl-dev"])]),
 
         // Shared, lowest first; an import goes one way only.
         .target(name: "Core", path: "Shared/Core", swiftSettings: hot),
@@ -340,8 +341,8 @@ let package = Package(
             .executableTarget(
                 name: "Bench",
                 dependencies: [
-                    "Core", "Messaging", "Bus", "Postgres", "CLinux", "TestKit", nio, nioPosix, nioHTTP1, hummingbird,
-                    logging,
+                    "Core", "Messaging", "Bus", "Postgres", "CLinux", "COpenSSL", "TestKit", nio, nioPosix, nioHTTP1,
+                    hummingbird, logging,
                 ],
                 path: "Benchmarks", exclude: ["README.md"], swiftSettings: hot, linkerSettings: fastLink),
         ]

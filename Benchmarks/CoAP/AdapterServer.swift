@@ -18,6 +18,8 @@ final class AdapterServer: RunningCoAPServer {
 
     private let stack: Stack
     private let paths: [String]
+    private let securePath: String
+    private let keys: [SecureCoAPSocket.Key]
 
     /// - Parameter count: things, one for each client; at most 1,000, which is the most that one request makes.
     init(things count: Int) async throws {
@@ -42,6 +44,18 @@ final class AdapterServer: RunningCoAPServer {
         let connections = ["channel_ids": [made.id], "thing_ids": created.map(\.id)]
         try Stack.expect(200, await things.post("/connect", json: connections), "connect")
         paths = created.map { "/channels/\(made.id)/messages/load?auth=\($0.credentials.secret)" }
+        securePath = "/channels/\(made.id)/messages/load"
+        var keys: [SecureCoAPSocket.Key] = []
+        for (number, thing) in created.enumerated() {
+            let secret = (0..<32).map { UInt8(truncatingIfNeeded: number &* 7 &+ $0) }
+            let text = secret.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            let body = Array(#"{"secret":"\#(text)","encoding":"hex"}"#.utf8)
+            let response = try await things.send(
+                "PUT", "/things/\(thing.id)/psk", headers: ["Content-Type": "application/json"], body: body)
+            try Stack.expect(200, response, "set a pre-shared key")
+            keys.append(SecureCoAPSocket.Key(identity: thing.id, secret: secret))
+        }
+        self.keys = keys
         try await server.waitUntilServing()
     }
 
@@ -49,14 +63,15 @@ final class AdapterServer: RunningCoAPServer {
         let members = [Self.executable, "bus"].compactMap { name in
             (try? stack.process(name)).map { CoAPServer.Member(name: name, process: $0) }
         }
+        func publication(_ path: String) -> CoAPDatagram {
+            .request(
+                .confirmable, .post, path, messageID: 0, token: [0, 0, 0, 0],
+                options: [.init(CoAPDatagram.Number.contentFormat, CoAPServer.contentFormat)],
+                payload: CoAPServer.payload)
+        }
         return CoAPServer(
-            name: Self.executable, port: stack.coapPort,
-            publications: paths.map { path in
-                .request(
-                    .confirmable, .post, path, messageID: 0, token: [0, 0, 0, 0],
-                    options: [.init(CoAPDatagram.Number.contentFormat, CoAPServer.contentFormat)],
-                    payload: CoAPServer.payload)
-            },
+            name: Self.executable, port: stack.coapPort, securePort: stack.coapsPort,
+            publications: paths.map(publication), securePublications: keys.map { (publication(securePath), $0) },
             observations: paths.map { path in
                 .request(
                     .confirmable, .get, path, messageID: 0, token: [0, 0, 0, 0],

@@ -22,7 +22,7 @@ final class CoAPClient {
     private static let retransmitNanoseconds: UInt64 = 2_000_000_000
     private static let messageIDs = 60_000
 
-    private let port: Int
+    private let open: () throws -> CoAPSocket
     private var template: [UInt8]
     private var slots: [Slot]
     private var nextMessageID: UInt16 = 0
@@ -34,11 +34,13 @@ final class CoAPClient {
     /// The code of the last answer that was no success.
     private(set) var refusal: CoAPDatagram.Code?
 
-    init(_ request: CoAPDatagram, port: Int, window: Int) throws {
-        self.port = port
+    /// - Parameter open: a socket on a port of its own.
+    init(_ request: CoAPDatagram, window: Int, _ open: @escaping () throws -> CoAPSocket) throws {
+        self.open = open
         template = request.bytes
         slots = [Slot](repeating: Slot(), count: window)
-        socket = try CoAPSocket(port: port)
+        socket = try open()
+        nextMessageID = socket.firstMessageID
     }
 
     var isIdle: Bool { !slots.contains { $0.isWaiting } }
@@ -102,7 +104,8 @@ final class CoAPClient {
             transmit(index, now)
         }
         guard used >= Self.messageIDs, isIdle, !isStopping else { return false }
-        socket = try CoAPSocket(port: port)
+        socket = try open()
+        nextMessageID = socket.firstMessageID
         used = 0
         start(now)
         return true

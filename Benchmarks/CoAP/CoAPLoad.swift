@@ -33,17 +33,19 @@ struct CoAPLoad {
 
     let shape: Shape
     let server: CoAPServer
+    let isSecure: Bool
 
-    init(_ shape: Shape, _ server: CoAPServer) {
+    init(_ shape: Shape, _ server: CoAPServer, isSecure: Bool = false) {
         self.shape = shape
         self.server = server
+        self.isSecure = isSecure
     }
 
     func run(seconds: Double) throws -> Outcome {
         let poll = EventPoll()
         let clients = try (0..<shape.clients).map { number in
-            try CoAPClient(
-                server.publications[number % server.publications.count], port: server.port, window: shape.window)
+            let (request, open) = server.publication(number, isSecure: isSecure)
+            return try CoAPClient(request, window: shape.window, open)
         }
         for (number, client) in clients.enumerated() { poll.add(client.socket.descriptor, number, .read) }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 8)
@@ -75,6 +77,7 @@ struct CoAPLoad {
                 }
             }
         }
+        clients.map(\.socket).leave()
         outcome.refused = clients.reduce(0) { $0 + $1.refused }
         outcome.refusal = clients.lazy.compactMap(\.refusal).first
         outcome.repeated = clients.reduce(0) { $0 + $1.repeated }

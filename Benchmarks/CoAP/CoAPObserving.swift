@@ -19,6 +19,8 @@ struct CoAPObserving {
     private static let registerNanoseconds: UInt64 = 30_000_000_000
     /// A registration that is not answered is sent again after this.
     private static let retransmitNanoseconds: UInt64 = 2_000_000_000
+    /// Added to an observer's number, so that no later socket on its port takes what is sent to it for its own.
+    private static let tokens: UInt32 = 0x8000_0000
     /// Registrations that are sent at a time.
     private static let concurrency = 32
 
@@ -44,7 +46,8 @@ struct CoAPObserving {
         while Moment.now() < end {
             outcome.publications += 1
             publisher.send(
-                &publication, messageID: UInt16(truncatingIfNeeded: outcome.publications),
+                &publication,
+                messageID: publisher.firstMessageID &+ UInt16(truncatingIfNeeded: outcome.publications),
                 token: UInt32(outcome.publications))
             var last = Moment.now()
             var left = observers
@@ -109,7 +112,7 @@ struct CoAPObserving {
 
     private func ask(_ number: Int, _ socket: CoAPSocket) {
         var request = server.observations[number % server.observations.count].bytes
-        socket.send(&request, messageID: 1, token: UInt32(number))
+        socket.send(&request, messageID: socket.firstMessageID, token: Self.tokens + UInt32(number))
     }
 
     /// Ends the observations, so that the next run begins without them: a reset to the next notification would, too, later.
@@ -123,7 +126,7 @@ struct CoAPObserving {
                 options: observation.options.filter { $0.number != CoAPDatagram.Number.observe }
                     + [.init(CoAPDatagram.Number.observe, 1)]
             ).bytes
-            socket.send(&end, messageID: 2, token: UInt32(number))
+            socket.send(&end, messageID: socket.firstMessageID &+ 1, token: Self.tokens + UInt32(number))
             // Not all at once: the server's receive buffer is finite.
             if number % Self.concurrency == 0 { usleep(2_000) }
             poll.wait(0) { number, _ in sockets[number].receive(buffer) { sockets[number].confirm($0) } }

@@ -19,13 +19,15 @@ struct CoAPPacedLoad {
     let clients: Int
     let requestsPerSecond: Int
     let server: CoAPServer
+    var isSecure = false
 
     func run(seconds: Double) throws -> Outcome {
         let poll = EventPoll()
-        let sockets = try (0..<clients).map { _ in try CoAPSocket(port: server.port) }
+        let publications = (0..<clients).map { server.publication($0, isSecure: isSecure) }
+        let sockets = try publications.map { try $0.open() }
         for (number, socket) in sockets.enumerated() { poll.add(socket.descriptor, number, .read) }
-        var templates = (0..<clients).map { number in
-            var request = server.publications[number % server.publications.count]
+        var templates = publications.map { publication in
+            var request = publication.request
             request.kind = .nonConfirmable
             return request.bytes
         }
@@ -44,7 +46,9 @@ struct CoAPPacedLoad {
                 let number = outcome.sent % clients
                 let round = outcome.sent / clients
                 sockets[number].send(
-                    &templates[number], messageID: UInt16(truncatingIfNeeded: round), token: UInt32(outcome.sent))
+                    &templates[number],
+                    messageID: sockets[number].firstMessageID &+ UInt16(truncatingIfNeeded: round),
+                    token: UInt32(outcome.sent))
                 outcome.sent += 1
             }
             if now >= end, outcome.answered + outcome.refused >= outcome.sent || now > end + Self.drainNanoseconds {
@@ -62,6 +66,7 @@ struct CoAPPacedLoad {
         outcome.seconds = Double(max(last, end) - start) / 1e9
         outcome.processorSeconds = zip(try server.processorSeconds(), processor).map { $0 - $1 }
         outcome.generatorShare = (Moment.threadSeconds() - own) / outcome.seconds
+        sockets.leave()
         return outcome
     }
 }

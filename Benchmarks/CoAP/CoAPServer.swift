@@ -10,12 +10,37 @@ struct CoAPServer: Sendable {
 
     let name: String
     let port: Int
+    /// Of DTLS.
+    let securePort: Int
     /// Each client's own requests: they take them in turn.
     let publications: [CoAPDatagram]
+    /// The same over DTLS, with the pre-shared key by which each client says who it is.
+    let securePublications: [(request: CoAPDatagram, key: SecureCoAPSocket.Key)]
     /// What observers ask for: the resource that the publications change.
     let observations: [CoAPDatagram]
     /// The server's own process first, then those that it needs for every message.
     let members: [Member]
+
+    /// What a client sends, and its socket.
+    func publication(
+        _ number: Int, isSecure: Bool
+    ) -> (request: CoAPDatagram, open: () throws -> CoAPSocket) {
+        guard isSecure else {
+            return (publications[number % publications.count], { [port] in try CoAPSocket(port: port) })
+        }
+        let (request, key) = securePublications[number % securePublications.count]
+        return (
+            request,
+            { [securePort] in
+                for _ in 0..<3 {
+                    let socket = try SecureCoAPSocket(port: securePort, key: key)
+                    // From a port on which the server knows somebody else there is no answer.
+                    if (try? socket.connect()) != nil { return socket }
+                }
+                throw BenchmarkFailure(description: "no handshake succeeds")
+            }
+        )
+    }
 
     /// Of each member so far.
     func processorSeconds() throws -> [Double] {
@@ -26,7 +51,13 @@ struct CoAPServer: Sendable {
 /// A server that runs.
 protocol RunningCoAPServer: AnyObject {
     var server: CoAPServer { get }
+    /// Begins anew before each measurement, where it would remember the peers of those before and become slower by them.
+    func startAgain() async throws
     func stop() async throws
+}
+
+extension RunningCoAPServer {
+    func startAgain() async throws {}
 }
 
 extension CoAPServer {

@@ -5,7 +5,7 @@ import Glibc
 
 /// A UDP socket that does not block, connected to a server on loopback, and datagrams that were made before the clock starts: only message ID and token,
 /// four bytes, are written into them.
-final class CoAPSocket {
+class CoAPSocket {
     /// What a datagram says, as far as the load needs it.
     struct Head {
         var type: UInt8
@@ -21,6 +21,9 @@ final class CoAPSocket {
     static let reset: UInt8 = 3
 
     let descriptor: Int32
+    /// Where message IDs begin. An earlier socket may have had the same port, and what it has sent within 247 s must not be repeated (RFC 7252 section 4.4): a
+    /// server that recognises repetitions would drop it.
+    let firstMessageID = UInt16.random(in: 0 ... .max)
 
     init(port: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
@@ -44,9 +47,17 @@ final class CoAPSocket {
         template.withUnsafeMutableBytes { bytes in
             bytes.storeBytes(of: messageID.bigEndian, toByteOffset: 2, as: UInt16.self)
             bytes.storeBytes(of: token.bigEndian, toByteOffset: 4, as: UInt32.self)
-            _ = Glibc.send(descriptor, bytes.baseAddress, bytes.count, 0)
+            write(UnsafeRawBufferPointer(bytes))
         }
     }
+
+    /// Says that it closes, where that can be said.
+    func leave() {}
+
+    func write(_ bytes: UnsafeRawBufferPointer) { _ = Glibc.send(descriptor, bytes.baseAddress, bytes.count, 0) }
+
+    /// - Returns: the size of a datagram; negative: there is none.
+    func read(_ buffer: UnsafeMutableRawBufferPointer) -> Int { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
 
     /// Acknowledges a confirmable message, and answers an empty one (a ping, RFC 7252 section 4.3) with a reset.
     func confirm(_ head: Head) {
@@ -54,13 +65,13 @@ final class CoAPSocket {
         let bytes: [UInt8] = [
             head.code == 0 ? 0x70 : 0x60, 0, UInt8(head.messageID >> 8), UInt8(truncatingIfNeeded: head.messageID),
         ]
-        _ = Glibc.send(descriptor, bytes, bytes.count, 0)
+        bytes.withUnsafeBytes { write($0) }
     }
 
     /// Hands out what has come.
     func receive(_ buffer: UnsafeMutableRawBufferPointer, _ body: (Head) -> Void) {
         while true {
-            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            let count = read(buffer)
             guard count >= 0 else { return }
             guard count >= 4 else { continue }
             let tokenLength = Int(buffer[0] & 15)
@@ -70,6 +81,16 @@ final class CoAPSocket {
                     messageID: UInt16(bigEndian: buffer.loadUnaligned(fromByteOffset: 2, as: UInt16.self)),
                     token: tokenLength == 4 && count >= 8
                         ? UInt32(bigEndian: buffer.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) : nil))
+        }
+    }
+}
+
+extension Sequence where Element == CoAPSocket {
+    /// Not all at once, as a server's receive buffer is finite: an association that it does not know to be over keeps its port from another.
+    func leave() {
+        for (number, socket) in enumerated() {
+            socket.leave()
+            if number % 16 == 15 { usleep(2_000) }
         }
     }
 }

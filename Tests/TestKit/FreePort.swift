@@ -19,6 +19,16 @@ public enum FreePort {
         throw SystemError(call: "no free port", code: EADDRINUSE)
     }
 
+    /// As ``next()``, and the one behind it is free, too.
+    public static func pair() throws -> Int {
+        for _ in 0..<100 {
+            let port = try next()
+            let isOurs = given.withLock { $0.insert(port + 1).inserted }
+            if isOurs, isFree(port + 1, kind: SOCK_STREAM), isFree(port + 1, kind: SOCK_DGRAM) { return port }
+        }
+        throw SystemError(call: "no two free ports", code: EADDRINUSE)
+    }
+
     private static func isFree(_ port: Int, kind: __socket_type) -> Bool {
         let descriptor = socket(AF_INET, Int32(kind.rawValue), 0)
         guard descriptor >= 0 else { return false }

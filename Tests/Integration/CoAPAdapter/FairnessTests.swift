@@ -30,14 +30,9 @@ struct FairnessTests {
                 number += 1
                 try await Task.sleep(for: .milliseconds(20))
             }
-            let duration = ContinuousClock.now - start
             flood.stop()
             let dropped = try await stack.metric("martlet_coap_datagrams_dropped_total")
             let ignored = try await stack.metric("martlet_coap_ignored_total")
-            print(
-                "\(kind): \(flood.count) sent, \(number) good requests in \(duration), \(Int(dropped)) dropped by the kernel, \(Int(ignored)) ignored"
-            )
-            #expect(duration < .seconds(30))
             #expect(Set(try await stack.storedTexts("good")).count == number)
             // Pings are few bytes and little work: all of them may have been answered.
             #expect(kind == .pings || dropped + ignored > 0)

@@ -33,13 +33,13 @@ struct LifeTests {
 
     @Test("An observer of a part of a channel gets one without a value, and who is notified often gets none besides")
     func others() async throws {
-        try await withCoAP(["observer-alive-seconds": "2"]) { stack in
+        try await withCoAP(["observer-alive-seconds": "5"]) { stack in
             let client = try CoAPClient(port: stack.port)
             _ = try await client.exchange(stack.observe(["a", "#"]))
             for number in 0..<8 {
                 try await stack.publish("\(number)", "a")
                 #expect(try await client.notification().text == "\(number)")
-                try await Task.sleep(for: .milliseconds(300))
+                try await Task.sleep(for: .milliseconds(800))
             }
             let sign = try #require(try await client.receive())
             #expect(sign.kind == .confirmable)

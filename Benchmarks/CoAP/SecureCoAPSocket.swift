@@ -16,7 +16,7 @@ final class SecureCoAPSocket: CoAPSocket {
     private static let setConnected: Int32 = 32
     private static let handleTimeout: Int32 = 74
 
-    /// One for all; OpenSSL asks for the key by the session.
+    /// One for all; OpenSSL asks for the key by the session. Unchecked: it is made once, never changed, and counted by OpenSSL with atomics.
     nonisolated(unsafe) private static let context: OpaquePointer? = {
         guard let context = SSL_CTX_new(DTLS_client_method()) else { return nil }
         SSL_CTX_set_cipher_list(context, cipher)

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import TestKit
 
-/// SplitMix64: the same seed gives the same run, on every machine.
+/// The same seed gives the same run, on every machine.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    private var generator: SeededGenerator
 
-    package init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
+    package mutating func next() -> UInt64 { generator.next() }
 
     /// Uniform enough for fuzzing: 0 when `bound` is 0.
     mutating func below(_ bound: Int) -> Int {
